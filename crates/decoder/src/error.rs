@@ -1,0 +1,158 @@
+//! Why a record, or a part of it, could not be decoded.
+
+/// One thing that was wrong with a record.
+///
+/// Decoding does not stop at the first mistake if something sensible can follow: see
+/// [`can_continue`](Self::can_continue).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}{}", At(*.offset))]
+pub struct DecodeError {
+    kind: DecodeErrorKind,
+    offset: Option<usize>,
+}
+
+/// What kind of mistake a [`DecodeError`] is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeErrorKind {
+    /// The record has no bytes, or inflates to none.
+    #[error("the record is empty")]
+    Empty,
+    /// The record is neither gzip nor JSON.
+    #[error("neither gzip nor a JSON envelope (the record starts with {})", Hex(.start))]
+    UnknownContainer {
+        /// The record's first bytes, at most eight.
+        start: Vec<u8>,
+    },
+    /// The gzip stream ends before its end was reached. What came before the cut was decoded.
+    #[error("the gzip data is cut short; {recovered} bytes were recovered")]
+    GzipTruncated {
+        /// Bytes inflated before the cut.
+        recovered: usize,
+    },
+    /// The gzip stream is damaged. What came before the damage was decoded.
+    #[error("the gzip data is damaged ({reason}); {recovered} bytes were recovered")]
+    GzipDamaged {
+        /// What the inflater found.
+        reason: &'static str,
+        /// Bytes inflated before the damage.
+        recovered: usize,
+    },
+    /// The record would inflate to more than [`Limits::decompressed_bytes`](crate::Limits::decompressed_bytes).
+    #[error("the record inflates to more than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// More gzip layers than [`Limits::gzip_layers`](crate::Limits::gzip_layers).
+    #[error("gzip is wrapped in gzip more than {limit} times")]
+    TooManyLayers {
+        /// The limit.
+        limit: usize,
+    },
+    /// More events than [`Limits::events`](crate::Limits::events). The first ones were decoded.
+    #[error("the record holds more than the limit of {limit} log events")]
+    TooManyEvents {
+        /// The limit.
+        limit: usize,
+    },
+    /// JSON nests deeper than [`Limits::json_depth`](crate::Limits::json_depth).
+    #[error("the JSON nests deeper than {limit} levels")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// The text is not UTF-8. It was decoded with replacement characters in place of the invalid bytes.
+    #[error("the text is not valid UTF-8")]
+    Utf8,
+    /// The JSON is malformed. Events that were complete before it were decoded.
+    #[error("malformed JSON: expected {expected}")]
+    Json {
+        /// What should have stood there.
+        expected: &'static str,
+    },
+    /// A JSON object that is no CloudWatch Logs envelope: it has neither `messageType` nor `logEvents`.
+    #[error("a JSON object, but not a CloudWatch Logs envelope (no messageType)")]
+    NotAnEnvelope,
+    /// An envelope of a kind that is neither `DATA_MESSAGE` nor `CONTROL_MESSAGE`.
+    #[error("unknown messageType {message_type:?}")]
+    UnknownMessageType {
+        /// The type as it came, shortened to 64 characters.
+        message_type: String,
+    },
+}
+
+impl DecodeError {
+    pub(crate) fn new(kind: DecodeErrorKind) -> Self {
+        DecodeError { kind, offset: None }
+    }
+
+    pub(crate) fn at(kind: DecodeErrorKind, offset: usize) -> Self {
+        DecodeError { kind, offset: Some(offset) }
+    }
+
+    /// What kind of mistake it is.
+    pub fn kind(&self) -> &DecodeErrorKind {
+        &self.kind
+    }
+
+    /// Where it was found: a byte offset into the decompressed text, where that makes sense.
+    pub fn offset(&self) -> Option<usize> {
+        self.offset
+    }
+
+    /// Whether what follows the mistake in the same record was decoded all the same.
+    pub fn can_continue(&self) -> bool {
+        matches!(
+            self.kind,
+            DecodeErrorKind::Utf8 | DecodeErrorKind::NotAnEnvelope | DecodeErrorKind::UnknownMessageType { .. }
+        )
+    }
+
+    /// Whether a bound of [`Limits`](crate::Limits) was reached, rather than the data being wrong.
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self.kind,
+            DecodeErrorKind::TooLarge { .. }
+                | DecodeErrorKind::TooManyLayers { .. }
+                | DecodeErrorKind::TooManyEvents { .. }
+                | DecodeErrorKind::TooDeep { .. }
+        )
+    }
+}
+
+struct At(Option<usize>);
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(offset) => write!(f, " at byte {offset}"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, byte) in self.0.iter().enumerate() {
+            let gap = if index == 0 { "" } else { " " };
+            write!(f, "{gap}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_what_was_found_and_where() {
+        let unknown = DecodeError::new(DecodeErrorKind::UnknownContainer { start: vec![0x50, 0x4b, 3] });
+        assert_eq!(unknown.to_string(), "neither gzip nor a JSON envelope (the record starts with 50 4b 03)");
+        let json = DecodeError::at(DecodeErrorKind::Json { expected: "a colon" }, 17);
+        assert_eq!(json.to_string(), "malformed JSON: expected a colon at byte 17");
+    }
+}

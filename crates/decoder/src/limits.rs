@@ -1,0 +1,62 @@
+//! What one record may cost.
+
+/// Upper bounds on what decoding one record may cost, so that a hostile record costs no more than a large honest one.
+///
+/// ```
+/// use kinesis_logs_decoder::{Decoder, Limits};
+///
+/// let small = Limits::default().decompressed_bytes(1 << 20).events(10_000);
+/// let decoder = Decoder::with_limits(small);
+/// # let _ = decoder;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes a record may inflate to. Default: 128 MiB, room for the largest Kinesis record (10 MiB) of flow logs,
+    /// which inflate some sevenfold. At most 2 GiB.
+    pub decompressed_bytes: usize,
+    /// Log events in one record. Default: 1,000,000.
+    pub events: usize,
+    /// How deep JSON may nest. Default and maximum: 64.
+    pub json_depth: usize,
+    /// How often gzip may be wrapped in gzip. Default: 3 (Firehose makes 2).
+    pub gzip_layers: usize,
+}
+
+/// Offsets into a record's text are 31 bits wide.
+pub(crate) const MAX_TEXT: usize = (1 << 31) - 1;
+
+/// The JSON skipper keeps its stack of brackets in one 64-bit word.
+pub(crate) const MAX_JSON_DEPTH: usize = 64;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { decompressed_bytes: 128 << 20, events: 1_000_000, json_depth: MAX_JSON_DEPTH, gzip_layers: 3 }
+    }
+}
+
+impl Limits {
+    /// Sets how many bytes a record may inflate to; values above 2 GiB mean 2 GiB.
+    pub fn decompressed_bytes(mut self, bytes: usize) -> Self {
+        self.decompressed_bytes = bytes.min(MAX_TEXT);
+        self
+    }
+
+    /// Sets how many log events a record may hold.
+    pub fn events(mut self, events: usize) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// Sets how deep JSON may nest; values above 64 mean 64.
+    pub fn json_depth(mut self, depth: usize) -> Self {
+        self.json_depth = depth.min(MAX_JSON_DEPTH);
+        self
+    }
+
+    /// Sets how often gzip may be wrapped in gzip.
+    pub fn gzip_layers(mut self, layers: usize) -> Self {
+        self.gzip_layers = layers;
+        self
+    }
+}

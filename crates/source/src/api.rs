@@ -1,0 +1,59 @@
+//! The three operations that reading takes.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::error::ApiError;
+use crate::protocol::{RecordPage, ShardId, ShardPage, ShardPosition, StreamId};
+
+/// Kinesis, as a reader needs it: [`aws::KinesisClient`](crate::aws::KinesisClient) over the network, or a fake of your
+/// own.
+///
+/// An implementation makes one attempt a call and classifies its failure; waiting and trying again is the reader's.
+#[async_trait]
+pub trait KinesisApi: Send + Sync + 'static {
+    /// `ListShards`: continues with `next_token` if there is one. `from` may leave out shards that hold nothing from
+    /// that time on.
+    async fn list_shards(
+        &self,
+        stream: &StreamId,
+        next_token: Option<String>,
+        from: Option<Timestamp>,
+    ) -> Result<ShardPage, ApiError>;
+
+    /// `GetShardIterator`.
+    async fn get_shard_iterator(
+        &self,
+        stream: &StreamId,
+        shard: &ShardId,
+        position: &ShardPosition,
+    ) -> Result<String, ApiError>;
+
+    /// `GetRecords`, as many as the server gives.
+    async fn get_records(&self, stream: &StreamId, iterator: &str) -> Result<RecordPage, ApiError>;
+}
+
+#[async_trait]
+impl<T: KinesisApi + ?Sized> KinesisApi for std::sync::Arc<T> {
+    async fn list_shards(
+        &self,
+        stream: &StreamId,
+        next_token: Option<String>,
+        from: Option<Timestamp>,
+    ) -> Result<ShardPage, ApiError> {
+        (**self).list_shards(stream, next_token, from).await
+    }
+
+    async fn get_shard_iterator(
+        &self,
+        stream: &StreamId,
+        shard: &ShardId,
+        position: &ShardPosition,
+    ) -> Result<String, ApiError> {
+        (**self).get_shard_iterator(stream, shard, position).await
+    }
+
+    async fn get_records(&self, stream: &StreamId, iterator: &str) -> Result<RecordPage, ApiError> {
+        (**self).get_records(stream, iterator).await
+    }
+}

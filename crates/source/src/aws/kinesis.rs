@@ -1,0 +1,160 @@
+//! [`KinesisApi`] over `aws-sdk-kinesis`.
+
+use async_trait::async_trait;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::primitives::DateTime;
+use aws_sdk_kinesis::types::{ChildShard, HashKeyRange, ShardFilter, ShardFilterType, ShardIteratorType};
+use aws_smithy_types::retry::RetryConfig;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::error::api_error;
+use super::server_time::ServerTime;
+use super::{AwsOptions, ConnectError};
+use crate::api::KinesisApi;
+use crate::error::{ApiError, ApiErrorKind};
+use crate::protocol::{RawRecord, RecordPage, Shard, ShardId, ShardPage, ShardPosition, StreamId};
+
+/// A client of Amazon Kinesis, or of an emulator. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct KinesisClient {
+    client: Client,
+}
+
+impl KinesisClient {
+    /// A client from `options` and the SDK's own sources. Does not connect yet.
+    pub async fn connect(options: AwsOptions) -> Result<Self, ConnectError> {
+        let config = options.load().await?;
+        let mut kinesis = aws_sdk_kinesis::config::Builder::from(&config);
+        if let Some(url) = options.endpoint_url {
+            kinesis = kinesis.endpoint_url(url);
+        }
+        // The reader retries: it knows what a failure means for a shard.
+        Ok(KinesisClient { client: Client::from_conf(kinesis.retry_config(RetryConfig::disabled()).build()) })
+    }
+
+    /// Wraps an SDK client of your own making. Its retries should be off: the reader retries.
+    pub fn from_sdk(client: Client) -> Self {
+        KinesisClient { client }
+    }
+}
+
+#[async_trait]
+impl KinesisApi for KinesisClient {
+    async fn list_shards(
+        &self,
+        stream: &StreamId,
+        next_token: Option<String>,
+        from: Option<Timestamp>,
+    ) -> Result<ShardPage, ApiError> {
+        const OPERATION: &str = "ListShards";
+        let mut request = self.client.list_shards();
+        request = match next_token {
+            // A token stands for the stream and the filter, and must come without them.
+            Some(token) => request.next_token(token),
+            None => request
+                .stream_name(stream.name())
+                .set_stream_arn(stream.arn().map(str::to_owned))
+                .set_shard_filter(from.map(from_time).transpose()?),
+        };
+        let time = ServerTime::new();
+        let answer = request.customize().interceptor(time.clone()).send().await;
+        let answer = answer.map_err(|error| api_error(OPERATION, error))?;
+        Ok(ShardPage {
+            shards: answer.shards.unwrap_or_default().into_iter().map(shard).collect(),
+            next_token: answer.next_token,
+            server_time: time.get(),
+        })
+    }
+
+    async fn get_shard_iterator(
+        &self,
+        stream: &StreamId,
+        shard: &ShardId,
+        position: &ShardPosition,
+    ) -> Result<String, ApiError> {
+        const OPERATION: &str = "GetShardIterator";
+        let request = self
+            .client
+            .get_shard_iterator()
+            .stream_name(stream.name())
+            .set_stream_arn(stream.arn().map(str::to_owned))
+            .shard_id(shard.as_str());
+        let request = match position {
+            ShardPosition::TrimHorizon => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
+            ShardPosition::AtTimestamp(time) => {
+                request.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(date_time(*time))
+            }
+            ShardPosition::AfterSequenceNumber(number) => request
+                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
+                .starting_sequence_number(number.as_str()),
+        };
+        let answer = request.send().await.map_err(|error| api_error(OPERATION, error))?;
+        answer
+            .shard_iterator
+            .ok_or_else(|| ApiError::new(ApiErrorKind::Unavailable, OPERATION, "the answer has no iterator"))
+    }
+
+    async fn get_records(&self, stream: &StreamId, iterator: &str) -> Result<RecordPage, ApiError> {
+        let time = ServerTime::new();
+        let request =
+            self.client.get_records().set_stream_arn(stream.arn().map(str::to_owned)).shard_iterator(iterator);
+        let answer = request.customize().interceptor(time.clone()).send().await;
+        let answer = answer.map_err(|error| api_error("GetRecords", error))?;
+        Ok(RecordPage {
+            records: answer.records.into_iter().map(record).collect(),
+            next_iterator: answer.next_shard_iterator,
+            millis_behind_latest: answer.millis_behind_latest,
+            child_shards: answer.child_shards.unwrap_or_default().into_iter().map(child_shard).collect(),
+            server_time: time.get(),
+        })
+    }
+}
+
+fn from_time(time: Timestamp) -> Result<ShardFilter, ApiError> {
+    ShardFilter::builder()
+        .r#type(ShardFilterType::FromTimestamp)
+        .timestamp(date_time(time))
+        .build()
+        .map_err(|error| ApiError::new(ApiErrorKind::Other, "ListShards", error.to_string()))
+}
+
+fn date_time(time: Timestamp) -> DateTime {
+    DateTime::from_millis(time.as_millisecond())
+}
+
+fn record(record: aws_sdk_kinesis::types::Record) -> RawRecord {
+    let arrival = record.approximate_arrival_timestamp.and_then(|time| {
+        let millis = time.to_millis().ok()?;
+        Timestamp::from_millisecond(millis).ok()
+    });
+    RawRecord {
+        sequence_number: record.sequence_number.into(),
+        arrival,
+        partition_key: record.partition_key,
+        data: Bytes::from(record.data.into_inner()),
+    }
+}
+
+fn shard(shard: aws_sdk_kinesis::types::Shard) -> Shard {
+    let parents = shard.parent_shard_id.into_iter().chain(shard.adjacent_parent_shard_id);
+    Shard {
+        id: shard.shard_id.into(),
+        parents: parents.map(ShardId::from).collect(),
+        hash_key_range: shard.hash_key_range.as_ref().and_then(hash_key_range),
+        closed: shard.sequence_number_range.is_some_and(|range| range.ending_sequence_number.is_some()),
+    }
+}
+
+fn child_shard(child: ChildShard) -> Shard {
+    Shard {
+        id: child.shard_id.into(),
+        parents: child.parent_shards.into_iter().map(ShardId::from).collect(),
+        hash_key_range: child.hash_key_range.as_ref().and_then(hash_key_range),
+        closed: false,
+    }
+}
+
+fn hash_key_range(range: &HashKeyRange) -> Option<(u128, u128)> {
+    Some((range.starting_hash_key.parse().ok()?, range.ending_hash_key.parse().ok()?))
+}

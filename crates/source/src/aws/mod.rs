@@ -1,0 +1,89 @@
+//! Kinesis over the official SDK.
+
+mod error;
+mod kinesis;
+mod server_time;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use std::time::Duration;
+
+pub use kinesis::KinesisClient;
+
+/// How to reach AWS. What is not set comes from where the SDK finds it: environment variables, profile files, the
+/// instance's or container's role.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct AwsOptions {
+    /// The Region, such as `eu-west-1`.
+    pub region: Option<String>,
+    /// The profile in `~/.aws/config`.
+    pub profile: Option<String>,
+    /// The endpoint, for emulators and private endpoints.
+    pub endpoint_url: Option<String>,
+    /// A role to assume before reading.
+    pub role_arn: Option<String>,
+    /// The external id that the role's trust policy asks for.
+    pub external_id: Option<String>,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Neither the options nor the SDK's sources name a Region.
+    #[error("no AWS Region is set")]
+    NoRegion,
+}
+
+impl AwsOptions {
+    /// Loads the SDK's configuration with these options on top.
+    async fn load(&self) -> Result<SdkConfig, ConnectError> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    // Ten mebibytes on a slow line take their time.
+                    .operation_attempt_timeout(Duration::from_secs(60))
+                    .build(),
+            )
+            .retry_config(RetryConfig::standard());
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        let mut config = loader.load().await;
+        if config.region().is_none() {
+            // Emulators do not care for the Region, but signatures need one.
+            let any = self.endpoint_url.is_some() || config.endpoint_url().is_some();
+            let region = any.then(|| Region::from_static("us-east-1")).ok_or(ConnectError::NoRegion)?;
+            config = config.into_builder().region(region).build();
+        }
+        if let Some(role) = &self.role_arn {
+            let mut provider = AssumeRoleProvider::builder(role).configure(&config).session_name("kinesis-logs-reader");
+            if let Some(id) = &self.external_id {
+                provider = provider.external_id(id);
+            }
+            let credentials = aws_sdk_kinesis::config::SharedCredentialsProvider::new(provider.build().await);
+            config = config.into_builder().credentials_provider(credentials).build();
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(feature = "rustls")]
+fn http_client() -> SharedHttpClient {
+    use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+#[cfg(not(feature = "rustls"))]
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_http()
+}

@@ -1,0 +1,141 @@
+//! What can go wrong between a reader and Kinesis.
+
+use std::fmt;
+
+use crate::protocol::{ShardId, StreamId};
+
+/// What kind of failure a call to Kinesis met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ApiErrorKind {
+    /// Too many calls or bytes (`ProvisionedThroughputExceededException`, `LimitExceededException`, throttling).
+    Throttled,
+    /// The shard iterator is older than five minutes.
+    ExpiredIterator,
+    /// The token of a paged listing is older than five minutes.
+    ExpiredNextToken,
+    /// The stream or the shard does not exist (any more).
+    NotFound,
+    /// The stream is being created or changed.
+    ResourceInUse,
+    /// An argument is wrong (`InvalidArgumentException`, `ValidationException`).
+    InvalidArgument,
+    /// The caller may not do this.
+    AccessDenied,
+    /// There are no credentials, or they are expired or wrong.
+    Credentials,
+    /// A key of the Key Management Service cannot be used.
+    Kms,
+    /// The server failed (5xx, `InternalFailure`).
+    Unavailable,
+    /// No connection, or it broke.
+    Connection,
+    /// No answer in time.
+    Timeout,
+    /// Anything else.
+    Other,
+}
+
+impl ApiErrorKind {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            ApiErrorKind::Throttled
+                | ApiErrorKind::ResourceInUse
+                | ApiErrorKind::Unavailable
+                | ApiErrorKind::Connection
+                | ApiErrorKind::Timeout
+        )
+    }
+}
+
+/// A failed call.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation}: {message}")]
+pub struct ApiError {
+    /// What kind of failure it is.
+    pub kind: ApiErrorKind,
+    /// The operation, as AWS names it.
+    pub operation: &'static str,
+    /// What the server said, or what happened to the connection.
+    pub message: String,
+}
+
+impl ApiError {
+    /// A failure of `operation`.
+    pub fn new(kind: ApiErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
+        ApiError { kind, operation, message: message.into() }
+    }
+}
+
+/// Why a reader stopped before its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stream does not exist.
+    #[error("stream {stream} not found")]
+    StreamNotFound {
+        /// The stream.
+        stream: StreamId,
+        /// What the server said.
+        source: ApiError,
+    },
+    /// A shard that was asked for is not in the stream.
+    #[error("stream {stream} has no shard {shard}; it has {}", Listed(.existing))]
+    ShardNotFound {
+        /// The stream.
+        stream: StreamId,
+        /// The shard.
+        shard: ShardId,
+        /// The shards that there are.
+        existing: Vec<ShardId>,
+    },
+    /// A call failed in a way that does not pass, or for too long.
+    #[error("cannot read {}", Place(.stream, .shard))]
+    Api {
+        /// The stream.
+        stream: StreamId,
+        /// The shard, if the call was for one.
+        shard: Option<ShardId>,
+        /// The failure.
+        source: ApiError,
+    },
+}
+
+impl Error {
+    /// What kind of failure the last call met, if a call failed.
+    pub fn api_kind(&self) -> Option<ApiErrorKind> {
+        match self {
+            Error::StreamNotFound { source, .. } | Error::Api { source, .. } => Some(source.kind),
+            Error::ShardNotFound { .. } => None,
+        }
+    }
+}
+
+struct Place<'a>(&'a StreamId, &'a Option<ShardId>);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(shard) => write!(f, "{shard} of stream {}", self.0),
+            None => write!(f, "stream {}", self.0),
+        }
+    }
+}
+
+struct Listed<'a>(&'a [ShardId]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        for (index, shard) in self.0.iter().take(SHOWN).enumerate() {
+            let gap = if index == 0 { "" } else { ", " };
+            write!(f, "{gap}{shard}")?;
+        }
+        match self.0.len().checked_sub(SHOWN) {
+            Some(more @ 1..) => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What to ask Kinesis next, when, and from which position: plain structs with time passed in.
+//!
+//! Nothing here performs I/O, reads a clock or waits. [`StreamConsumer`] owns the shards of one stream and says what
+//! to do; whoever drives it performs the [`Request`]s, hands back the answers, and sleeps until the next one is due:
+//!
+//! ```text
+//!              poll_request(now) -> Request      perform it
+//!   driver  <─────────────────────────────── StreamConsumer ──┬── ShardConsumer  (one a shard being read)
+//!           ───────────────────────────────>                  └── ...
+//!              handle_*(now, answer) -> Delivery  records, in order per shard, parents before children
+//! ```
+
+mod pacing;
+mod position;
+mod shard;
+mod shard_consumer;
+mod stream_consumer;
+
+pub use pacing::{Pacing, RetryPolicy};
+pub use position::{ShardPosition, StartPosition, Stop};
+pub use shard::{SequenceNumber, Shard, ShardId, StreamId};
+pub use stream_consumer::{
+    ConsumerConfig, Delivery, Progress, RawRecord, RecordPage, Request, ShardPage, ShardSelection, StreamConsumer,
+};

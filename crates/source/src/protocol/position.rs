@@ -1,0 +1,158 @@
+//! Where reading begins and where it ends.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::shard::SequenceNumber;
+
+/// Where a reader begins.
+///
+/// It holds for the shards that exist when the reader first sees the stream. Shards that appear later are read from
+/// their beginning, whatever stands here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StartPosition {
+    /// With what arrives from now on. "Now" is the server's second in which the reader first listed the shards, so that
+    /// nothing is skipped between listing and reading.
+    #[default]
+    Latest,
+    /// With the oldest record that the stream still holds.
+    TrimHorizon,
+    /// With what arrived at this time or later. A time before the stream's horizon means the horizon.
+    AtTimestamp(Timestamp),
+}
+
+/// Where a reader ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stop {
+    /// Never: it follows the stream.
+    #[default]
+    Never,
+    /// When all that had arrived by the moment it started has been read; also on a stream that never rests.
+    AtTip,
+    /// When all that arrived before this time has been read. What arrived at it or later is not delivered.
+    At(Timestamp),
+}
+
+/// Where a shard iterator is to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShardPosition {
+    /// At the oldest record.
+    TrimHorizon,
+    /// At the first record of this time or later.
+    AtTimestamp(Timestamp),
+    /// Behind this record.
+    AfterSequenceNumber(SequenceNumber),
+}
+
+/// The times of arrival that are delivered: from `not_before` up to, not including, `end`.
+///
+/// `ApproximateArrivalTimestamp` is just that: within a shard it may step back a little. The end of a bounded read is
+/// therefore seen only once a record is later than `end` by [`ARRIVAL_TOLERANCE`]. A record without the timestamp is
+/// always delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Window {
+    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) end: Option<End>,
+}
+
+/// By how much times of arrival may step back within a shard.
+pub(crate) const ARRIVAL_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) at: Timestamp,
+    /// Whether having caught up ends the read, or only the time does.
+    pub(crate) tip_is_enough: bool,
+}
+
+impl Window {
+    /// Fixes the window when the server's clock is first seen. The clock has whole seconds: "now" lies within
+    /// `[server_time, server_time + 1 s)`.
+    pub(crate) fn pin(start: StartPosition, stop: Stop, server_time: Timestamp) -> Self {
+        let not_before = match start {
+            StartPosition::Latest => Some(server_time),
+            StartPosition::TrimHorizon => None,
+            StartPosition::AtTimestamp(time) => Some(time),
+        };
+        let end = match stop {
+            Stop::Never => None,
+            Stop::AtTip => Some(End { at: after(server_time, SignedDuration::from_secs(1)), tip_is_enough: true }),
+            Stop::At(at) => Some(End { at, tip_is_enough: false }),
+        };
+        Window { not_before, end }
+    }
+
+    /// Where shards that exist at the start are begun.
+    pub(crate) fn first_position(&self) -> ShardPosition {
+        self.not_before.map_or(ShardPosition::TrimHorizon, ShardPosition::AtTimestamp)
+    }
+
+    pub(crate) fn contains(&self, arrival: Option<Timestamp>) -> bool {
+        let Some(arrival) = arrival else { return true };
+        self.not_before.is_none_or(|start| arrival >= start) && self.end.is_none_or(|end| arrival < end.at)
+    }
+
+    /// Whether a page proves that all before the end was read.
+    ///
+    /// `millis_behind_latest` may stay above zero on an idle shard, and some servers always say zero: alone it proves
+    /// nothing. An empty page proves that everything up to the server's time less that lag was read; a record proves
+    /// that all earlier ones were.
+    pub(crate) fn is_past(
+        &self,
+        last_arrival: Option<Timestamp>,
+        is_empty: bool,
+        millis_behind_latest: i64,
+        server_time: Timestamp,
+    ) -> bool {
+        let Some(end) = self.end else { return false };
+        if is_empty {
+            let read_up_to = after(server_time, SignedDuration::from_millis(-millis_behind_latest));
+            return (end.tip_is_enough && millis_behind_latest == 0) || read_up_to >= end.at;
+        }
+        last_arrival.is_some_and(|arrival| arrival >= after(end.at, ARRIVAL_TOLERANCE))
+    }
+}
+
+/// `time + span`, held within what a timestamp can be.
+fn after(time: Timestamp, span: SignedDuration) -> Timestamp {
+    time.saturating_add(span).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn the_window_is_half_open() {
+        let window = Window::pin(StartPosition::AtTimestamp(second(10)), Stop::At(second(20)), second(100));
+        let inside: Vec<i64> = (8..23).filter(|&at| window.contains(Some(second(at)))).collect();
+        assert_eq!(inside, (10..20).collect::<Vec<_>>());
+        assert!(window.contains(None));
+    }
+
+    #[test]
+    fn a_busy_stream_ends_the_read_only_behind_the_tolerance() {
+        let window = Window::pin(StartPosition::TrimHorizon, Stop::At(second(20)), second(100));
+        assert!(!window.is_past(Some(second(20)), false, 0, second(100)));
+        assert!(window.is_past(Some(second(21)), false, 0, second(100)));
+    }
+
+    #[test]
+    fn an_idle_shard_ends_the_read_when_the_clock_less_the_lag_has_passed() {
+        let window = Window::pin(StartPosition::TrimHorizon, Stop::At(second(100)), second(95));
+        assert!(!window.is_past(None, true, 0, second(99)), "the tip is not the end before its time");
+        assert!(!window.is_past(None, true, 5_000, second(104)));
+        assert!(window.is_past(None, true, 5_000, second(105)));
+    }
+
+    #[test]
+    fn the_tip_is_an_empty_page_with_no_lag() {
+        let window = Window::pin(StartPosition::TrimHorizon, Stop::AtTip, second(100));
+        assert!(window.is_past(None, true, 0, second(100)));
+        assert!(!window.is_past(None, true, 1, second(100)));
+        assert!(!window.is_past(Some(second(100)), false, 0, second(100)), "more may follow on the next page");
+    }
+}

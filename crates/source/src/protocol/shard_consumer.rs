@@ -1,0 +1,228 @@
+//! One shard, read from a position to its end.
+//!
+//! ```text
+//!               iterator                page                    null iterator, no children
+//! NeedIterator ───────────> Reading ─────────────> Reading ─────────────────────────────┐
+//!      ^                      │  │                                                      v
+//!      │ expired              │  │ null iterator and children       closed, or   ConfirmingEnd
+//!      └──────────────────────┘  └──────────────> Ended <────────── not listed ──────│
+//!      ^                      │                                                      │ still open
+//!      └──────────────────────│──────────────────────────────────────────────────────┘
+//!                             └──────────────> Stopped (the read's own end was reached)
+//! ```
+//!
+//! The position moves with every page, before the page is delivered: an iterator that is made anew continues behind the
+//! last record handed on, or at the original position if there was none.
+
+use std::time::Instant;
+
+use super::pacing::{Failures, Pacer, Pacing, RetryPolicy};
+use super::position::{ShardPosition, Window};
+use super::shard::ShardId;
+use super::stream_consumer::{RawRecord, RecordPage};
+use crate::error::{ApiError, ApiErrorKind};
+
+/// What a shard wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    GetIterator(ShardPosition),
+    GetRecords(String),
+    /// The stream's shards, to learn whether this one is closed.
+    List,
+    /// Nothing, an answer is outstanding.
+    Wait,
+}
+
+/// How a shard's reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// All its records were read; its children may start.
+    Ended,
+    /// The read's own end was reached; its children hold nothing that is wanted.
+    Stopped,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    NeedIterator,
+    Reading { iterator: String },
+    ConfirmingEnd,
+    Finished(Finish),
+}
+
+#[derive(Debug)]
+pub(crate) struct ShardConsumer {
+    shard: ShardId,
+    position: ShardPosition,
+    state: State,
+    in_flight: Option<Instant>,
+    /// Not before this time is anything asked: the wait at the tip, or after a failure.
+    not_before: Instant,
+    iterator_pacer: Pacer,
+    records_pacer: Pacer,
+    failures: Failures,
+    millis_behind_latest: Option<i64>,
+}
+
+impl ShardConsumer {
+    pub(crate) fn new(shard: ShardId, position: ShardPosition, now: Instant) -> Self {
+        ShardConsumer {
+            shard,
+            position,
+            state: State::NeedIterator,
+            in_flight: None,
+            not_before: now,
+            iterator_pacer: Pacer::default(),
+            records_pacer: Pacer::default(),
+            failures: Failures::default(),
+            millis_behind_latest: None,
+        }
+    }
+
+    pub(crate) fn finish(&self) -> Option<Finish> {
+        match self.state {
+            State::Finished(finish) => Some(finish),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn millis_behind_latest(&self) -> Option<i64> {
+        self.millis_behind_latest
+    }
+
+    pub(crate) fn is_confirming_end(&self) -> bool {
+        self.state == State::ConfirmingEnd
+    }
+
+    /// When the next step may be taken; `None` while an answer is outstanding or nothing is left to do.
+    pub(crate) fn ready_at(&self, pacing: &Pacing, now: Instant) -> Option<Instant> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let pacer = match self.state {
+            State::NeedIterator => &self.iterator_pacer,
+            State::Reading { .. } => &self.records_pacer,
+            State::ConfirmingEnd => return Some(self.not_before.max(now)),
+            State::Finished(_) => return None,
+        };
+        Some(pacer.ready_at(pacing, now).max(self.not_before))
+    }
+
+    /// Takes the next step, which counts as outstanding from now on.
+    pub(crate) fn take_step(&mut self, pacing: &Pacing, now: Instant) -> Step {
+        let step = match &self.state {
+            State::NeedIterator => {
+                self.iterator_pacer.called(pacing, now);
+                Step::GetIterator(self.position.clone())
+            }
+            State::Reading { iterator } => {
+                self.records_pacer.called(pacing, now);
+                Step::GetRecords(iterator.clone())
+            }
+            State::ConfirmingEnd => Step::List,
+            State::Finished(_) => return Step::Wait,
+        };
+        self.in_flight = Some(now);
+        step
+    }
+
+    pub(crate) fn handle_iterator(&mut self, iterator: String) {
+        self.in_flight = None;
+        self.state = State::Reading { iterator };
+    }
+
+    /// Moves the position over the page and returns the records that the window lets through.
+    pub(crate) fn handle_page(
+        &mut self,
+        page: RecordPage,
+        window: &Window,
+        pacing: &Pacing,
+        now: Instant,
+    ) -> Vec<RawRecord> {
+        let called = self.in_flight.take().unwrap_or(now);
+        if page.next_iterator.is_some() {
+            self.failures.succeeded();
+        }
+        let bytes = page.records.iter().map(|record| record.data.len() as u64).sum();
+        self.records_pacer.answered(pacing, called, bytes);
+        let behind = page.millis_behind_latest.unwrap_or(0);
+        self.millis_behind_latest = page.millis_behind_latest;
+
+        let is_empty = page.records.is_empty();
+        let last_arrival = page.records.iter().filter_map(|record| record.arrival).max();
+        if let Some(last) = page.records.last() {
+            self.position = ShardPosition::AfterSequenceNumber(last.sequence_number.clone());
+        }
+        self.not_before = if is_empty && behind == 0 { now + pacing.poll_interval } else { now };
+
+        self.state = match page.next_iterator {
+            Some(_) if window.is_past(last_arrival, is_empty, behind, page.server_time) => {
+                State::Finished(Finish::Stopped)
+            }
+            Some(iterator) => State::Reading { iterator },
+            None if !page.child_shards.is_empty() => State::Finished(Finish::Ended),
+            None => {
+                self.not_before = now;
+                State::ConfirmingEnd
+            }
+        };
+        let mut records = page.records;
+        records.retain(|record| window.contains(record.arrival));
+        records
+    }
+
+    /// The listing that was asked for has come. `open` is `None` if the shard is not in it.
+    pub(crate) fn handle_listing(
+        &mut self,
+        open: Option<bool>,
+        policy: &RetryPolicy,
+        rng: &mut fastrand::Rng,
+        now: Instant,
+    ) -> Result<(), ApiError> {
+        self.in_flight = None;
+        if open != Some(true) {
+            self.state = State::Finished(Finish::Ended);
+            return Ok(());
+        }
+        // An answer that cannot be: ask again, from where we are, but not for ever.
+        self.state = State::NeedIterator;
+        self.wait_after_failure(policy, rng, now).ok_or_else(|| {
+            ApiError::new(
+                ApiErrorKind::Other,
+                "GetRecords",
+                format!("the server keeps ending {}, which is open", self.shard),
+            )
+        })
+    }
+
+    /// A call failed. `Err` gives the failure back if it is final.
+    pub(crate) fn handle_error(
+        &mut self,
+        error: ApiError,
+        policy: &RetryPolicy,
+        rng: &mut fastrand::Rng,
+        now: Instant,
+    ) -> Result<(), ApiError> {
+        self.in_flight = None;
+        match error.kind {
+            ApiErrorKind::ExpiredIterator => {
+                self.state = State::NeedIterator;
+                self.not_before = now;
+                Ok(())
+            }
+            // The shard, or the stream: the listing tells.
+            ApiErrorKind::NotFound => {
+                self.state = State::ConfirmingEnd;
+                self.not_before = now;
+                Ok(())
+            }
+            kind if kind.is_retryable() => self.wait_after_failure(policy, rng, now).ok_or(error),
+            _ => Err(error),
+        }
+    }
+
+    fn wait_after_failure(&mut self, policy: &RetryPolicy, rng: &mut fastrand::Rng, now: Instant) -> Option<()> {
+        self.not_before = self.failures.failed(policy, rng, now)?;
+        Some(())
+    }
+}

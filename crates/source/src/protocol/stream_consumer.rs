@@ -1,0 +1,495 @@
+//! All shards of a stream: which there are, which may be read, and what to ask next.
+//!
+//! A shard is read once all its parents have been read to their ends; a parent that is listed no longer is past its
+//! retention and blocks nobody. Shards known from the first listing begin at the start position, later ones at their
+//! beginning.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::pacing::{Failures, Pacing, RetryPolicy};
+use super::position::{ShardPosition, StartPosition, Stop, Window};
+use super::shard::{SequenceNumber, Shard, ShardId, StreamId};
+use super::shard_consumer::{Finish, ShardConsumer, Step};
+use crate::error::{ApiError, ApiErrorKind, Error};
+
+/// What a [`StreamConsumer`] reads, and how.
+#[derive(Debug, Clone, Default)]
+pub struct ConsumerConfig {
+    /// Where it begins.
+    pub start: StartPosition,
+    /// Where it ends.
+    pub stop: Stop,
+    /// Which shards it reads.
+    pub shards: ShardSelection,
+    /// How fast it reads each.
+    pub pacing: Pacing,
+    /// What it does about failures.
+    pub retry: RetryPolicy,
+}
+
+/// Which shards to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ShardSelection {
+    /// All there are, and all that appear.
+    #[default]
+    All,
+    /// These alone, without their children.
+    Only(Vec<ShardId>),
+}
+
+/// Something to do for a [`StreamConsumer`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// `ListShards`: with the token if there is one, else with the stream and, where it is known, only the shards that
+    /// hold something from this time on.
+    ListShards {
+        /// Continues a listing.
+        next_token: Option<String>,
+        /// A filter that a server may ignore.
+        from: Option<Timestamp>,
+    },
+    /// `GetShardIterator`.
+    GetShardIterator {
+        /// The shard.
+        shard: ShardId,
+        /// Where it is to begin.
+        position: ShardPosition,
+    },
+    /// `GetRecords`.
+    GetRecords {
+        /// The shard that the iterator belongs to.
+        shard: ShardId,
+        /// The iterator.
+        iterator: String,
+    },
+}
+
+/// One answer to `ListShards`.
+#[derive(Debug, Clone)]
+pub struct ShardPage {
+    /// Shards.
+    pub shards: Vec<Shard>,
+    /// Where the listing continues.
+    pub next_token: Option<String>,
+    /// The server's clock (the answer's `Date`), in whole seconds.
+    pub server_time: Timestamp,
+}
+
+/// One answer to `GetRecords`.
+#[derive(Debug, Clone)]
+pub struct RecordPage {
+    /// Records, in order.
+    pub records: Vec<RawRecord>,
+    /// Where reading continues; nothing at the end of a closed shard.
+    pub next_iterator: Option<String>,
+    /// How far the answer is from the tip.
+    pub millis_behind_latest: Option<i64>,
+    /// The shards that continue this one, at its end.
+    pub child_shards: Vec<Shard>,
+    /// The server's clock (the answer's `Date`), in whole seconds.
+    pub server_time: Timestamp,
+}
+
+/// A record as Kinesis holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord {
+    /// Its place in the shard.
+    pub sequence_number: SequenceNumber,
+    /// When it arrived, approximately.
+    pub arrival: Option<Timestamp>,
+    /// Its partition key; streams that distribute records themselves may have none.
+    pub partition_key: Option<String>,
+    /// Its payload.
+    pub data: Bytes,
+}
+
+/// What an answer brought.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Records to hand on.
+    pub records: Vec<RawRecord>,
+    /// How far behind the tip they are, in milliseconds.
+    pub millis_behind_latest: Option<i64>,
+}
+
+/// How far a consumer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Shards known.
+    pub shards: usize,
+    /// Shards being read.
+    pub reading: usize,
+    /// Shards read to their end, or to the read's.
+    pub finished: usize,
+    /// The largest distance from the tip among the shards being read, in milliseconds.
+    pub millis_behind_latest: Option<i64>,
+}
+
+/// How often the shards are listed again while following a stream. Resharding is seen at once at a shard's end; this
+/// finds what that missed.
+const LIST_AGAIN: Duration = Duration::from_secs(60);
+
+enum Listing {
+    /// To be asked for from this time on.
+    Due(Instant),
+    /// Asked for; shards of the pages so far.
+    InFlight(Vec<Shard>),
+    /// A further page is to be asked for.
+    More { token: String, shards: Vec<Shard> },
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Parents are still being read.
+    Waiting,
+    Reading(Box<ShardConsumer>),
+    Finished(Finish),
+}
+
+struct Tracked {
+    shard: Shard,
+    from: ShardPosition,
+    phase: Phase,
+}
+
+/// Reads one stream. See the [module](super) for how it is driven.
+pub struct StreamConsumer {
+    stream: StreamId,
+    config: ConsumerConfig,
+    window: Option<Window>,
+    shards: BTreeMap<ShardId, Tracked>,
+    /// When each shard that is being read may take its next step.
+    ready: BTreeSet<(Instant, ShardId)>,
+    listing: Listing,
+    listing_failures: Failures,
+    /// Whether the stream has ever answered.
+    connected: bool,
+    connect_failures: u32,
+    /// Whether a listing was ever complete.
+    listed: bool,
+    rng: fastrand::Rng,
+}
+
+impl StreamConsumer {
+    /// A consumer that has asked nothing yet. `seed` determines its jitter.
+    pub fn new(stream: StreamId, config: ConsumerConfig, seed: u64, now: Instant) -> Self {
+        StreamConsumer {
+            stream,
+            config,
+            window: None,
+            shards: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            listing: Listing::Due(now),
+            listing_failures: Failures::default(),
+            connected: false,
+            connect_failures: 0,
+            listed: false,
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// The next request that is due, if any. It counts as outstanding until its answer is handled.
+    pub fn poll_request(&mut self, now: Instant) -> Option<Request> {
+        if let Some(request) = self.poll_listing(now) {
+            return Some(request);
+        }
+        while let Some((at, id)) = self.ready.first() {
+            if *at > now {
+                return None;
+            }
+            let id = id.clone();
+            self.ready.pop_first();
+            let pacing = self.config.pacing;
+            let Some(consumer) = self.consumer(&id) else { continue };
+            match consumer.take_step(&pacing, now) {
+                Step::GetIterator(position) => return Some(Request::GetShardIterator { shard: id, position }),
+                Step::GetRecords(iterator) => return Some(Request::GetRecords { shard: id, iterator }),
+                Step::List => {
+                    self.list_now(now);
+                    if let Some(request) = self.poll_listing(now) {
+                        return Some(request);
+                    }
+                }
+                Step::Wait => {}
+            }
+        }
+        None
+    }
+
+    /// When to call [`poll_request`](Self::poll_request) again if no answer comes before.
+    pub fn next_wake(&self) -> Option<Instant> {
+        // A further page is asked for at once, by the poll that follows its predecessor's answer.
+        let listing = match &self.listing {
+            Listing::Due(at) => Some(*at),
+            Listing::InFlight(_) | Listing::More { .. } => None,
+        };
+        let shard = self.ready.first().map(|(at, _)| *at);
+        listing.into_iter().chain(shard).min()
+    }
+
+    /// Whether all that was asked for has been read. Never while following.
+    pub fn is_finished(&self) -> bool {
+        let follows = matches!((self.config.stop, &self.config.shards), (Stop::Never, ShardSelection::All));
+        self.listed && !follows && self.shards.values().all(|shard| matches!(shard.phase, Phase::Finished(_)))
+    }
+
+    /// How far it has come.
+    pub fn progress(&self) -> Progress {
+        let mut progress = Progress { shards: self.shards.len(), ..Progress::default() };
+        for shard in self.shards.values() {
+            match &shard.phase {
+                Phase::Waiting => {}
+                Phase::Reading(consumer) => {
+                    progress.reading += 1;
+                    progress.millis_behind_latest = progress.millis_behind_latest.max(consumer.millis_behind_latest());
+                }
+                Phase::Finished(_) => progress.finished += 1,
+            }
+        }
+        progress
+    }
+
+    /// Takes the answer to [`Request::ListShards`].
+    pub fn handle_shards(&mut self, answer: Result<ShardPage, ApiError>, now: Instant) -> Result<(), Error> {
+        let Listing::InFlight(mut shards) = std::mem::replace(&mut self.listing, Listing::Due(now)) else {
+            return Ok(());
+        };
+        let page = match answer {
+            Ok(page) => page,
+            Err(error) => return self.listing_failed(error, now),
+        };
+        self.connected = true;
+        self.listing_failures.succeeded();
+        self.window.get_or_insert_with(|| Window::pin(self.config.start, self.config.stop, page.server_time));
+        shards.extend(page.shards);
+        if let Some(token) = page.next_token {
+            self.listing = Listing::More { token, shards };
+            return Ok(());
+        }
+        self.listing = Listing::Due(now + LIST_AGAIN);
+        self.listed(shards, now)
+    }
+
+    /// Takes the answer to [`Request::GetShardIterator`].
+    pub fn handle_iterator(
+        &mut self,
+        shard: &ShardId,
+        answer: Result<String, ApiError>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        match answer {
+            Ok(iterator) => {
+                if let Some(consumer) = self.consumer(shard) {
+                    consumer.handle_iterator(iterator);
+                }
+                self.schedule(shard, now);
+                Ok(())
+            }
+            Err(error) => self.shard_failed(shard, error, now),
+        }
+    }
+
+    /// Takes the answer to [`Request::GetRecords`].
+    pub fn handle_records(
+        &mut self,
+        shard: &ShardId,
+        answer: Result<RecordPage, ApiError>,
+        now: Instant,
+    ) -> Result<Delivery, Error> {
+        let page = match answer {
+            Ok(page) => page,
+            Err(error) => return self.shard_failed(shard, error, now).map(|()| Delivery::default()),
+        };
+        let window = self.window.unwrap_or_default();
+        let pacing = self.config.pacing;
+        let children = page.child_shards.clone();
+        let at_end = page.next_iterator.is_none();
+        let Some(consumer) = self.consumer(shard) else { return Ok(Delivery::default()) };
+        let records = consumer.handle_page(page, &window, &pacing, now);
+        let delivery = Delivery { records, millis_behind_latest: consumer.millis_behind_latest() };
+        let finished = consumer.finish().is_some();
+        if at_end {
+            self.track_all(children, ShardPosition::TrimHorizon);
+        }
+        self.schedule(shard, now);
+        if finished {
+            self.start_shards(now);
+        }
+        Ok(delivery)
+    }
+
+    fn poll_listing(&mut self, now: Instant) -> Option<Request> {
+        let (next_token, so_far) = match &mut self.listing {
+            Listing::Due(at) if *at <= now => (None, Vec::new()),
+            Listing::More { token, shards } => (Some(std::mem::take(token)), std::mem::take(shards)),
+            Listing::Due(_) | Listing::InFlight(_) => return None,
+        };
+        self.listing = Listing::InFlight(so_far);
+        let from = match self.config.start {
+            StartPosition::AtTimestamp(time) => Some(time),
+            StartPosition::Latest | StartPosition::TrimHorizon => None,
+        };
+        Some(Request::ListShards { next_token, from })
+    }
+
+    /// Brings the next listing forward, unless one is under way.
+    fn list_now(&mut self, now: Instant) {
+        if let Listing::Due(at) = &mut self.listing {
+            *at = (*at).min(now);
+        }
+    }
+
+    /// Takes a complete listing.
+    fn listed(&mut self, shards: Vec<Shard>, now: Instant) -> Result<(), Error> {
+        let is_first = !std::mem::replace(&mut self.listed, true);
+        if let (true, ShardSelection::Only(wanted)) = (is_first, &self.config.shards) {
+            let existing: Vec<ShardId> = shards.iter().map(|shard| shard.id.clone()).collect();
+            if let Some(missing) = wanted.iter().find(|id| !existing.contains(id)) {
+                let (stream, shard) = (self.stream.clone(), missing.clone());
+                return Err(Error::ShardNotFound { stream, shard, existing });
+            }
+        }
+        let open: BTreeMap<ShardId, bool> = shards.iter().map(|shard| (shard.id.clone(), !shard.closed)).collect();
+        if is_first {
+            self.track_all(shards, self.window.unwrap_or_default().first_position());
+            self.pass_over_closed_shards();
+        } else {
+            self.track_all(shards, ShardPosition::TrimHorizon);
+        }
+
+        let confirming: Vec<ShardId> = self.confirming().cloned().collect();
+        for id in confirming {
+            let (retry, mut rng) = (self.config.retry, self.rng.fork());
+            if let Some(consumer) = self.consumer(&id) {
+                let result = consumer.handle_listing(open.get(&id).copied(), &retry, &mut rng, now);
+                result.map_err(|source| self.error(Some(&id), source))?;
+            }
+            self.schedule(&id, now);
+        }
+        self.start_shards(now);
+        Ok(())
+    }
+
+    /// What a shard that was closed before the first listing holds arrived before it: a read of the latest needs none.
+    fn pass_over_closed_shards(&mut self) {
+        if self.config.start == StartPosition::Latest {
+            for tracked in self.shards.values_mut().filter(|tracked| tracked.shard.closed) {
+                tracked.phase = Phase::Finished(Finish::Ended);
+            }
+        }
+    }
+
+    fn confirming(&self) -> impl Iterator<Item = &ShardId> {
+        self.shards.iter().filter_map(|(id, tracked)| match &tracked.phase {
+            Phase::Reading(consumer) if consumer.is_confirming_end() => Some(id),
+            _ => None,
+        })
+    }
+
+    fn track_all(&mut self, shards: Vec<Shard>, from: ShardPosition) {
+        for shard in shards {
+            let selected = match &self.config.shards {
+                ShardSelection::All => true,
+                ShardSelection::Only(wanted) => wanted.contains(&shard.id),
+            };
+            if selected {
+                let tracked = Tracked { shard, from: from.clone(), phase: Phase::Waiting };
+                self.shards.entry(tracked.shard.id.clone()).or_insert(tracked);
+            }
+        }
+    }
+
+    /// Starts every waiting shard whose parents allow it, and their children in turn where they are skipped.
+    fn start_shards(&mut self, now: Instant) {
+        loop {
+            let mut decided: Vec<(ShardId, Phase)> = Vec::new();
+            for (id, tracked) in &self.shards {
+                if !matches!(tracked.phase, Phase::Waiting) {
+                    continue;
+                }
+                let parents = || tracked.shard.parents.iter().filter_map(|parent| self.shards.get(parent));
+                if parents().any(|parent| matches!(parent.phase, Phase::Finished(Finish::Stopped))) {
+                    decided.push((id.clone(), Phase::Finished(Finish::Stopped)));
+                } else if parents().all(|parent| matches!(parent.phase, Phase::Finished(Finish::Ended))) {
+                    let consumer = ShardConsumer::new(id.clone(), tracked.from.clone(), now);
+                    decided.push((id.clone(), Phase::Reading(Box::new(consumer))));
+                }
+            }
+            let skipped = decided.iter().any(|(_, phase)| matches!(phase, Phase::Finished(_)));
+            for (id, phase) in decided {
+                if let Some(tracked) = self.shards.get_mut(&id) {
+                    tracked.phase = phase;
+                }
+                self.schedule(&id, now);
+            }
+            if !skipped {
+                return;
+            }
+        }
+    }
+
+    /// Queues a shard's next step, or notes that it has none left.
+    fn schedule(&mut self, id: &ShardId, now: Instant) {
+        let pacing = self.config.pacing;
+        let Some(tracked) = self.shards.get_mut(id) else { return };
+        let Phase::Reading(consumer) = &tracked.phase else { return };
+        if let Some(finish) = consumer.finish() {
+            tracked.phase = Phase::Finished(finish);
+        } else if let Some(at) = consumer.ready_at(&pacing, now) {
+            self.ready.insert((at, id.clone()));
+        }
+    }
+
+    fn consumer(&mut self, id: &ShardId) -> Option<&mut ShardConsumer> {
+        match &mut self.shards.get_mut(id)?.phase {
+            Phase::Reading(consumer) => Some(consumer),
+            Phase::Waiting | Phase::Finished(_) => None,
+        }
+    }
+
+    fn shard_failed(&mut self, id: &ShardId, error: ApiError, now: Instant) -> Result<(), Error> {
+        let (retry, mut rng) = (self.config.retry, self.rng.fork());
+        if let Some(consumer) = self.consumer(id) {
+            let result = consumer.handle_error(error, &retry, &mut rng, now);
+            result.map_err(|source| self.error(Some(id), source))?;
+        }
+        self.schedule(id, now);
+        Ok(())
+    }
+
+    fn listing_failed(&mut self, error: ApiError, now: Instant) -> Result<(), Error> {
+        let retry = self.config.retry;
+        match error.kind {
+            ApiErrorKind::NotFound => {
+                return Err(Error::StreamNotFound { stream: self.stream.clone(), source: error });
+            }
+            ApiErrorKind::ExpiredNextToken => {
+                self.listing = Listing::Due(now);
+                return Ok(());
+            }
+            ApiErrorKind::Connection | ApiErrorKind::Timeout if !self.connected => {
+                self.connect_failures += 1;
+                if self.connect_failures >= retry.attempts_to_connect {
+                    return Err(self.error(None, error));
+                }
+            }
+            kind if kind.is_retryable() => {}
+            _ => return Err(self.error(None, error)),
+        }
+        match self.listing_failures.failed(&retry, &mut self.rng, now) {
+            Some(at) => {
+                self.listing = Listing::Due(at);
+                Ok(())
+            }
+            None => Err(self.error(None, error)),
+        }
+    }
+
+    fn error(&self, shard: Option<&ShardId>, source: ApiError) -> Error {
+        Error::Api { stream: self.stream.clone(), shard: shard.cloned(), source }
+    }
+}

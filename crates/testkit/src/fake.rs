@@ -1,0 +1,348 @@
+//! A stream whose every oddity is scripted. Its clock is tokio's, so that tests can hold time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use kinesis_logs_source::protocol::{RawRecord, RecordPage, Shard, ShardPage, ShardPosition};
+use kinesis_logs_source::{ApiError, ApiErrorKind, KinesisApi, SequenceNumber, ShardId, StreamId};
+use tokio::time::Instant;
+
+/// The operations that can be made to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// `ListShards`
+    ListShards,
+    /// `GetShardIterator`
+    GetShardIterator,
+    /// `GetRecords`
+    GetRecords,
+}
+
+/// A fake of one stream. All access goes through [`world`](Self::world).
+pub struct FakeKinesis {
+    world: Mutex<World>,
+}
+
+/// The stream, and how it behaves.
+pub struct World {
+    stream: String,
+    shards: Vec<FakeShard>,
+    created: Instant,
+    epoch: Timestamp,
+    sequence: u64,
+    /// The most records that an answer holds. 10,000.
+    pub page_records: usize,
+    /// The most shards that a page of a listing holds. 1,000.
+    pub list_page: usize,
+    /// How long iterators live. 5 minutes.
+    pub iterator_ttl: Duration,
+    /// Whether the end of a shard names its children, as AWS does. Yes.
+    pub names_children: bool,
+    /// `MillisBehindLatest` never falls below this, not even at the tip. 0.
+    pub least_lag: i64,
+    /// Whether an `AT_TIMESTAMP` behind the last record gives the whole shard, as some emulators do. No.
+    pub late_timestamp_gives_all: bool,
+    /// How many answers of a shard are empty, though behind the tip, before each that is not. 0.
+    pub empty_pages: usize,
+    /// Answers without a next iterator from open shards still to give, by shard.
+    pub false_ends: BTreeMap<ShardId, usize>,
+    faults: BTreeMap<Operation, VecDeque<ApiErrorKind>>,
+    scripts: Vec<(usize, Script)>,
+    calls: BTreeMap<Operation, usize>,
+    empty_given: BTreeMap<ShardId, usize>,
+}
+
+type Script = Box<dyn FnOnce(&mut World) + Send>;
+
+struct FakeShard {
+    shard: Shard,
+    records: Vec<RawRecord>,
+    children: Vec<ShardId>,
+    listed: bool,
+}
+
+impl FakeKinesis {
+    /// A stream with open shards that divide the hash keys evenly.
+    pub fn new(stream: &str, shards: usize) -> Self {
+        let mut world = World {
+            stream: stream.to_owned(),
+            shards: Vec::new(),
+            created: Instant::now(),
+            epoch: Timestamp::now(),
+            sequence: 0,
+            page_records: 10_000,
+            list_page: 1_000,
+            iterator_ttl: Duration::from_secs(300),
+            names_children: true,
+            least_lag: 0,
+            late_timestamp_gives_all: false,
+            empty_pages: 0,
+            false_ends: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            scripts: Vec::new(),
+            calls: BTreeMap::new(),
+            empty_given: BTreeMap::new(),
+        };
+        let step = u128::MAX / shards.max(1) as u128;
+        for index in 0..shards as u128 {
+            let end = if index + 1 == shards as u128 { u128::MAX } else { (index + 1) * step - 1 };
+            world.add_shard(Vec::new(), (index * step, end));
+        }
+        FakeKinesis { world: Mutex::new(world) }
+    }
+
+    /// The stream, for looking at and changing it. Do not hold it over an `await`.
+    pub fn world(&self) -> std::sync::MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// The id of the shard with this index.
+    pub fn shard_id(index: usize) -> ShardId {
+        format!("shardId-{index:012}").into()
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.created.elapsed()).unwrap_or_default();
+        self.epoch + elapsed
+    }
+
+    /// Puts a record that arrives now.
+    pub fn put(&mut self, shard: usize, data: impl Into<bytes::Bytes>) {
+        self.put_at(shard, self.now(), data);
+    }
+
+    /// Puts a record that arrives at `arrival`.
+    pub fn put_at(&mut self, shard: usize, arrival: Timestamp, data: impl Into<bytes::Bytes>) {
+        assert!(!self.shards[shard].shard.closed, "shard {shard} is closed");
+        self.sequence += 1;
+        self.shards[shard].records.push(RawRecord {
+            sequence_number: format!("4959{:052}", self.sequence).into(),
+            arrival: Some(arrival),
+            partition_key: Some("key".to_owned()),
+            data: data.into(),
+        });
+    }
+
+    /// Splits a shard in two, whose indices it returns.
+    pub fn split(&mut self, parent: usize) -> (usize, usize) {
+        let (start, end) = self.shards[parent].shard.hash_key_range.unwrap_or_default();
+        let middle = start + (end - start) / 2;
+        let first = self.add_shard(vec![parent], (start, middle));
+        (first, self.add_shard(vec![parent], (middle + 1, end)))
+    }
+
+    /// Merges two shards into one, whose index it returns.
+    pub fn merge(&mut self, a: usize, b: usize) -> usize {
+        let (start, _) = self.shards[a].shard.hash_key_range.unwrap_or_default();
+        let (_, end) = self.shards[b].shard.hash_key_range.unwrap_or_default();
+        self.add_shard(vec![a, b], (start, end))
+    }
+
+    /// Lists a shard no longer, and holds its records no longer: it is past its retention.
+    pub fn trim(&mut self, shard: usize) {
+        self.shards[shard].listed = false;
+        self.shards[shard].records.clear();
+    }
+
+    /// Makes the next calls of an operation fail, one for each kind.
+    pub fn fail(&mut self, operation: Operation, kinds: impl IntoIterator<Item = ApiErrorKind>) {
+        self.faults.entry(operation).or_default().extend(kinds);
+    }
+
+    /// Does something just before the `call`-th `GetRecords` (counted from 1) is answered.
+    pub fn before_call(&mut self, call: usize, script: impl FnOnce(&mut World) + Send + 'static) {
+        self.scripts.push((call, Box::new(script)));
+    }
+
+    /// How many calls of an operation there were.
+    pub fn calls(&self, operation: Operation) -> usize {
+        self.calls.get(&operation).copied().unwrap_or(0)
+    }
+
+    fn add_shard(&mut self, parents: Vec<usize>, range: (u128, u128)) -> usize {
+        let index = self.shards.len();
+        for &parent in &parents {
+            self.shards[parent].shard.closed = true;
+            self.shards[parent].children.push(Self::shard_id(index));
+        }
+        self.shards.push(FakeShard {
+            shard: Shard {
+                id: Self::shard_id(index),
+                parents: parents.into_iter().map(Self::shard_id).collect(),
+                hash_key_range: Some(range),
+                closed: false,
+            },
+            records: Vec::new(),
+            children: Vec::new(),
+            listed: true,
+        });
+        index
+    }
+
+    fn called(&mut self, operation: Operation, name: &'static str, stream: &StreamId) -> Result<(), ApiError> {
+        *self.calls.entry(operation).or_default() += 1;
+        if let Some(kind) = self.faults.get_mut(&operation).and_then(VecDeque::pop_front) {
+            return Err(ApiError::new(kind, name, "as scripted"));
+        }
+        if stream.name() != self.stream {
+            let message = format!("Stream {stream} under account 123456789012 not found.");
+            return Err(ApiError::new(ApiErrorKind::NotFound, name, message));
+        }
+        Ok(())
+    }
+
+    fn find(&self, shard: &str, name: &'static str) -> Result<usize, ApiError> {
+        let found = self.shards.iter().position(|candidate| candidate.listed && candidate.shard.id.as_str() == shard);
+        found.ok_or_else(|| ApiError::new(ApiErrorKind::NotFound, name, format!("Shard {shard} does not exist")))
+    }
+
+    fn server_time(&self) -> Timestamp {
+        Timestamp::from_second(self.now().as_second()).unwrap_or_default()
+    }
+
+    fn list(&self, token: Option<&str>) -> ShardPage {
+        let from = token.and_then(|token| token.parse().ok()).unwrap_or(0);
+        let listed: Vec<Shard> =
+            self.shards.iter().filter(|shard| shard.listed).map(|shard| shard.shard.clone()).collect();
+        let to = (from + self.list_page).min(listed.len());
+        ShardPage {
+            shards: listed[from..to].to_vec(),
+            next_token: (to < listed.len()).then(|| to.to_string()),
+            server_time: self.server_time(),
+        }
+    }
+
+    /// An iterator is `shard/index/when it was made`.
+    fn iterator(&self, shard: usize, index: usize) -> String {
+        format!("{}/{index}/{}", self.shards[shard].shard.id, self.created.elapsed().as_millis())
+    }
+
+    fn first_index(&self, shard: usize, position: &ShardPosition) -> usize {
+        let records = &self.shards[shard].records;
+        match position {
+            ShardPosition::TrimHorizon => 0,
+            ShardPosition::AfterSequenceNumber(number) => {
+                records.iter().position(|record| record.sequence_number > *number).unwrap_or(records.len())
+            }
+            ShardPosition::AtTimestamp(time) => {
+                let none = if self.late_timestamp_gives_all { 0 } else { records.len() };
+                records.iter().position(|record| record.arrival >= Some(*time)).unwrap_or(none)
+            }
+        }
+    }
+
+    fn page(&mut self, iterator: &str) -> Result<RecordPage, ApiError> {
+        const NAME: &str = "GetRecords";
+        let invalid = || ApiError::new(ApiErrorKind::InvalidArgument, NAME, "Invalid ShardIterator.");
+        let mut parts = iterator.split('/');
+        let (Some(shard), Some(index), Some(made)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(invalid());
+        };
+        let index: usize = index.parse().map_err(|_| invalid())?;
+        let made = Duration::from_millis(made.parse().map_err(|_| invalid())?);
+        let shard = self.find(shard, NAME)?;
+        if self.created.elapsed().saturating_sub(made) > self.iterator_ttl {
+            return Err(ApiError::new(ApiErrorKind::ExpiredIterator, NAME, "Iterator expired."));
+        }
+        let id = self.shards[shard].shard.id.clone();
+        let available = &self.shards[shard].records[index..];
+        let given_empty = self.empty_given.entry(id.clone()).or_default();
+        let take = if !available.is_empty() && *given_empty < self.empty_pages {
+            *given_empty += 1;
+            0
+        } else {
+            *given_empty = 0;
+            available.len().min(self.page_records)
+        };
+        let records = available[..take].to_vec();
+        let next = index + take;
+        let behind = self.shards[shard]
+            .records
+            .get(next)
+            .and_then(|record| record.arrival)
+            .map_or(0, |arrival| (self.now().as_millisecond() - arrival.as_millisecond()).max(1));
+
+        let closed = &self.shards[shard].shard.closed;
+        let mut next_iterator = Some(self.iterator(shard, next));
+        let mut child_shards = Vec::new();
+        if *closed && next == self.shards[shard].records.len() {
+            next_iterator = None;
+            if self.names_children {
+                let children = &self.shards[shard].children;
+                child_shards = children.iter().filter_map(|id| self.by_id(id)).cloned().collect();
+            }
+        } else if let Some(left @ 1..) = self.false_ends.get_mut(&id) {
+            *left -= 1;
+            next_iterator = None;
+        }
+        Ok(RecordPage {
+            records,
+            next_iterator,
+            millis_behind_latest: Some(behind.max(self.least_lag)),
+            child_shards,
+            server_time: self.server_time(),
+        })
+    }
+
+    fn by_id(&self, id: &ShardId) -> Option<&Shard> {
+        self.shards.iter().map(|shard| &shard.shard).find(|shard| shard.id == *id)
+    }
+
+    fn run_scripts(&mut self) {
+        let call = self.calls(Operation::GetRecords);
+        let (due, later) = std::mem::take(&mut self.scripts).into_iter().partition(|(at, _)| *at <= call);
+        self.scripts = later;
+        let due: Vec<(usize, Script)> = due;
+        for (_, script) in due {
+            script(self);
+        }
+    }
+
+    /// The sequence numbers of a shard's records.
+    pub fn sequence_numbers(&self, shard: usize) -> Vec<SequenceNumber> {
+        self.shards[shard].records.iter().map(|record| record.sequence_number.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl KinesisApi for FakeKinesis {
+    async fn list_shards(
+        &self,
+        stream: &StreamId,
+        next_token: Option<String>,
+        _from: Option<Timestamp>,
+    ) -> Result<ShardPage, ApiError> {
+        tokio::task::yield_now().await;
+        let mut world = self.world();
+        world.called(Operation::ListShards, "ListShards", stream)?;
+        Ok(world.list(next_token.as_deref()))
+    }
+
+    async fn get_shard_iterator(
+        &self,
+        stream: &StreamId,
+        shard: &ShardId,
+        position: &ShardPosition,
+    ) -> Result<String, ApiError> {
+        tokio::task::yield_now().await;
+        let mut world = self.world();
+        world.called(Operation::GetShardIterator, "GetShardIterator", stream)?;
+        let shard = world.find(shard.as_str(), "GetShardIterator")?;
+        let index = world.first_index(shard, position);
+        Ok(world.iterator(shard, index))
+    }
+
+    async fn get_records(&self, stream: &StreamId, iterator: &str) -> Result<RecordPage, ApiError> {
+        tokio::task::yield_now().await;
+        let mut world = self.world();
+        world.called(Operation::GetRecords, "GetRecords", stream)?;
+        world.run_scripts();
+        world.page(iterator)
+    }
+}
