@@ -1,1 +1,67 @@
-fn main() {}
+//! `kinesis-logs-reader`: gets logs out of Amazon Kinesis.
+
+mod args;
+mod captured;
+mod decode;
+mod failure;
+mod output;
+mod progress;
+mod read;
+mod rows;
+mod shards;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use kinesis_logs_source::aws::{AwsOptions, KinesisClient};
+use tracing_subscriber::EnvFilter;
+
+use args::{AwsArgs, Cli, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.verbose);
+    let result = match cli.command {
+        Command::Read(args) => run(read::run(args)),
+        Command::Shards(args) => run(shards::run(args)),
+        Command::Decode(args) => decode::run(args),
+    };
+    result.unwrap_or_else(|failure| {
+        eprintln!("{failure}");
+        failure.exit()
+    })
+}
+
+/// Runs a command that talks to AWS. Two threads: one fetches and parses answers while the main one decodes and prints.
+fn run(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(anyhow::Error::new(error).context("cannot start the runtime")))?;
+    let result = runtime.block_on(command);
+    // Calls in flight have nothing left to do.
+    runtime.shutdown_background();
+    result
+}
+
+async fn connect(args: &AwsArgs) -> Result<KinesisClient, Failure> {
+    let mut options = AwsOptions::default();
+    options.region = args.region.clone();
+    options.profile = args.profile.clone();
+    options.endpoint_url = args.endpoint_url.clone();
+    options.role_arn = args.role_arn.clone();
+    options.external_id = args.external_id.clone();
+    Ok(KinesisClient::connect(options).await?)
+}
+
+fn log_to_stderr(verbose: u8) {
+    let filter = match verbose {
+        0 => "off",
+        1 => "kinesis_logs_source=debug,warn",
+        _ => "kinesis_logs_source=trace,info",
+    };
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr).init();
+}

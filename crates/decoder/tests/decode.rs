@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 //! What the decoder makes of whole records: honest ones, odd ones, broken ones.
 
 use kinesis_logs_decoder::{DecodeErrorKind, Decoder, FieldValue, Limits};

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::error::ApiError;
-use crate::protocol::{RecordPage, ShardId, ShardPage, ShardPosition, StreamId};
+use crate::error::{ApiError, ApiErrorKind, Error};
+use crate::protocol::{RecordPage, Shard, ShardId, ShardPage, ShardPosition, StreamId};
 
 /// Kinesis, as a reader needs it: [`aws::KinesisClient`](crate::aws::KinesisClient) over the network, or a fake of your
 /// own.
@@ -29,8 +29,25 @@ pub trait KinesisApi: Send + Sync + 'static {
         position: &ShardPosition,
     ) -> Result<String, ApiError>;
 
-    /// `GetRecords`, as many as the server gives.
-    async fn get_records(&self, stream: &StreamId, iterator: &str) -> Result<RecordPage, ApiError>;
+    /// `GetRecords`: at most `limit`, or as many as the server gives.
+    async fn get_records(&self, stream: &StreamId, iterator: &str, limit: Option<i32>) -> Result<RecordPage, ApiError>;
+}
+
+/// Lists all shards of a stream, page by page, trying each page once.
+pub async fn list_all_shards<A: KinesisApi + ?Sized>(api: &A, stream: &StreamId) -> Result<Vec<Shard>, Error> {
+    let mut shards = Vec::new();
+    let mut next_token = None;
+    loop {
+        let page = api.list_shards(stream, next_token, None).await.map_err(|source| match source.kind {
+            ApiErrorKind::NotFound => Error::StreamNotFound { stream: stream.clone(), source },
+            _ => Error::Api { stream: stream.clone(), shard: None, source },
+        })?;
+        shards.extend(page.shards);
+        next_token = page.next_token;
+        if next_token.is_none() {
+            return Ok(shards);
+        }
+    }
 }
 
 #[async_trait]
@@ -53,7 +70,7 @@ impl<T: KinesisApi + ?Sized> KinesisApi for std::sync::Arc<T> {
         (**self).get_shard_iterator(stream, shard, position).await
     }
 
-    async fn get_records(&self, stream: &StreamId, iterator: &str) -> Result<RecordPage, ApiError> {
-        (**self).get_records(stream, iterator).await
+    async fn get_records(&self, stream: &StreamId, iterator: &str, limit: Option<i32>) -> Result<RecordPage, ApiError> {
+        (**self).get_records(stream, iterator, limit).await
     }
 }

@@ -60,7 +60,7 @@ mod record;
 mod stats;
 
 #[cfg(feature = "driver")]
-pub use api::KinesisApi;
+pub use api::{KinesisApi, list_all_shards};
 pub use error::{ApiError, ApiErrorKind, Error};
 pub use protocol::{Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId};
 #[cfg(feature = "driver")]

@@ -352,7 +352,7 @@ fn perform<A: KinesisApi>(api: Arc<A>, stream: StreamId, request: Request) -> Bo
                 Answer::Iterator(shard, answer)
             }
             Request::GetRecords { shard, iterator } => {
-                let answer = api.get_records(&stream, &iterator).await;
+                let answer = api.get_records(&stream, &iterator, None).await;
                 Answer::Records(shard, answer)
             }
         }

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 //! The reader over a scripted stream, in held time: what it delivers, in which order, and when it ends.
 
 use std::collections::BTreeMap;

@@ -237,7 +237,7 @@ impl World {
         }
     }
 
-    fn page(&mut self, iterator: &str) -> Result<RecordPage, ApiError> {
+    fn page(&mut self, iterator: &str, limit: Option<usize>) -> Result<RecordPage, ApiError> {
         const NAME: &str = "GetRecords";
         let invalid = || ApiError::new(ApiErrorKind::InvalidArgument, NAME, "Invalid ShardIterator.");
         let mut parts = iterator.split('/');
@@ -258,7 +258,7 @@ impl World {
             0
         } else {
             *given_empty = 0;
-            available.len().min(self.page_records)
+            available.len().min(self.page_records).min(limit.unwrap_or(usize::MAX))
         };
         let records = available[..take].to_vec();
         let next = index + take;
@@ -338,11 +338,11 @@ impl KinesisApi for FakeKinesis {
         Ok(world.iterator(shard, index))
     }
 
-    async fn get_records(&self, stream: &StreamId, iterator: &str) -> Result<RecordPage, ApiError> {
+    async fn get_records(&self, stream: &StreamId, iterator: &str, limit: Option<i32>) -> Result<RecordPage, ApiError> {
         tokio::task::yield_now().await;
         let mut world = self.world();
         world.called(Operation::GetRecords, "GetRecords", stream)?;
         world.run_scripts();
-        world.page(iterator)
+        world.page(iterator, limit.and_then(|limit| usize::try_from(limit).ok()))
     }
 }

@@ -121,7 +121,8 @@ async fn get_shard_iterator<A: KinesisApi>(shared: &Shared<A>, request: &Value) 
 
 async fn get_records<A: KinesisApi>(shared: &Shared<A>, request: &Value) -> Answer {
     let iterator = request["ShardIterator"].as_str().unwrap_or_default();
-    let page = shared.api.get_records(&shared.stream, iterator).await?;
+    let limit = request["Limit"].as_i64().and_then(|limit| i32::try_from(limit).ok());
+    let page = shared.api.get_records(&shared.stream, iterator, limit).await?;
     let records: Vec<Value> = page.records.iter().map(record).collect();
     let children: Vec<Value> = page.child_shards.iter().map(child_shard).collect();
     let mut body = json!({"Records": records, "MillisBehindLatest": page.millis_behind_latest});

@@ -95,10 +95,14 @@ impl KinesisApi for KinesisClient {
             .ok_or_else(|| ApiError::new(ApiErrorKind::Unavailable, OPERATION, "the answer has no iterator"))
     }
 
-    async fn get_records(&self, stream: &StreamId, iterator: &str) -> Result<RecordPage, ApiError> {
+    async fn get_records(&self, stream: &StreamId, iterator: &str, limit: Option<i32>) -> Result<RecordPage, ApiError> {
         let time = ServerTime::new();
-        let request =
-            self.client.get_records().set_stream_arn(stream.arn().map(str::to_owned)).shard_iterator(iterator);
+        let request = self
+            .client
+            .get_records()
+            .set_stream_arn(stream.arn().map(str::to_owned))
+            .shard_iterator(iterator)
+            .set_limit(limit);
         let answer = request.customize().interceptor(time.clone()).send().await;
         let answer = answer.map_err(|error| api_error("GetRecords", error))?;
         Ok(RecordPage {

@@ -1,0 +1,182 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "kinesis-logs-reader",
+    version,
+    about = "Gets logs out of Amazon Kinesis: CloudWatch Logs subscriptions, VPC Flow Logs first.",
+    after_help = "Exit status: 0 done, 1 failed or some records could not be decoded, 2 wrong usage.",
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Say on stderr what happens; twice for every call
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print a stream's log events as rows
+    Read(ReadArgs),
+    /// List a stream's shards
+    Shards(ShardsArgs),
+    /// Print captured records as rows, without AWS
+    Decode(DecodeArgs),
+}
+
+const READ_EXAMPLES: &str = "\
+Examples:
+  Follow a stream from now on:
+    kinesis-logs-reader read vpc-flow-logs
+
+  What arrived in the last 15 minutes, then stop:
+    kinesis-logs-reader read vpc-flow-logs --start-time -15m
+
+  All the stream holds, as NDJSON:
+    kinesis-logs-reader read vpc-flow-logs --start-time trim_horizon --format json
+
+  An hour of one day, some columns, to a file:
+    kinesis-logs-reader read vpc-flow-logs --start-time '2026-11-24 08:00:00' \\
+        --end-time '2026-11-24 09:00:00' --format csv --fields srcaddr,dstaddr,dstport,action > hour.csv
+
+Times T are 'YYYY-MM-DD HH:MM:SS' (UTC), RFC 3339, epoch seconds, or relative to now (-15m, -2h, -1d).
+A time selects by when Kinesis received a record: from the start time up to, not including, the end time.";
+
+#[derive(Debug, Args)]
+#[command(after_help = READ_EXAMPLES)]
+pub(crate) struct ReadArgs {
+    /// The stream's name or ARN
+    pub(crate) stream: String,
+
+    /// Where to begin: T, 'trim_horizon' for the oldest record, or 'latest'
+    #[arg(long, value_name = "T", allow_hyphen_values = true, default_value = "latest")]
+    pub(crate) start_time: String,
+
+    /// Where to end: T
+    #[arg(long, value_name = "T", allow_hyphen_values = true, conflicts_with = "follow")]
+    pub(crate) end_time: Option<String>,
+
+    /// How start and end time are written, as for strptime, such as '%d/%m/%Y %H:%M'
+    #[arg(long, value_name = "F")]
+    pub(crate) time_format: Option<String>,
+
+    /// Stop after N rows; 0 means no limit
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) count: u64,
+
+    /// Go on with what arrives [default without a start time]
+    #[arg(long, overrides_with = "no_follow")]
+    pub(crate) follow: bool,
+
+    /// Stop when all that had arrived by now is read [default with a start time]
+    #[arg(long)]
+    pub(crate) no_follow: bool,
+
+    /// Read these shards alone; may be given several times
+    #[arg(long = "shard", value_name = "SHARD_ID")]
+    pub(crate) shards: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) rows: RowArgs,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RowArgs {
+    /// How rows look
+    #[arg(long, value_enum, default_value_t = Format::Tsv)]
+    pub(crate) format: Format,
+
+    /// The columns, such as srcaddr,dstport,%aws.log_group [default: what the first event has]
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub(crate) fields: Vec<String>,
+
+    /// Append records that cannot be decoded to this file, as captured records that `decode` reads
+    #[arg(long, value_name = "FILE")]
+    pub(crate) undecodable: Option<PathBuf>,
+
+    /// Do not inflate a record beyond this many MiB
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=2047))]
+    pub(crate) max_record_mib: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A header of field names and tab-separated values
+    Tsv,
+    /// A header of field names and comma-separated values
+    Csv,
+    /// One JSON object a line
+    Json,
+    /// The log lines as they came
+    Raw,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  kinesis-logs-reader shards vpc-flow-logs --region eu-west-1
+
+BEHIND is how far the shard's oldest record is from its newest: how much a reader would have to catch up.")]
+pub(crate) struct ShardsArgs {
+    /// The stream's name or ARN
+    pub(crate) stream: String,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+const DECODE_EXAMPLES: &str = "\
+Examples:
+  What the AWS CLI captured:
+    aws kinesis get-records --shard-iterator ... | kinesis-logs-reader decode
+
+  One record's bytes, or an object that Firehose wrote to S3:
+    kinesis-logs-reader decode record.gz --format json
+
+Input is recognised: a record's bytes (gzip, plain envelopes, KPL containers), base64 of them (one a line),
+the output of `aws kinesis get-records`, or captured records as `read --undecodable` writes them.";
+
+#[derive(Debug, Args)]
+#[command(after_help = DECODE_EXAMPLES)]
+pub(crate) struct DecodeArgs {
+    /// The file; '-' or none for standard input
+    #[arg(default_value = "-", hide_default_value = true)]
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) rows: RowArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AWS options (beside the SDK's own environment and files)")]
+pub(crate) struct AwsArgs {
+    /// The Region, such as eu-west-1
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+
+    /// The profile in ~/.aws/config
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+
+    /// The endpoint, for emulators and private endpoints
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+
+    /// A role to assume
+    #[arg(long, value_name = "ARN")]
+    pub(crate) role_arn: Option<String>,
+
+    /// The external id that the role's trust policy asks for
+    #[arg(long, value_name = "ID", requires = "role_arn")]
+    pub(crate) external_id: Option<String>,
+}

@@ -1,0 +1,207 @@
+//! Records in files: what `read --undecodable` writes, what the AWS CLI prints, and bare bytes.
+//!
+//! A captured record is a JSON object with the members of Kinesis's own `Record`, and where it was read:
+//! `{"StreamName": ..., "ShardId": ..., "SequenceNumber": ..., "ApproximateArrivalTimestamp": ..., "PartitionKey": ...,
+//! "Data": "<base64>", "Error": ...}`.
+
+use std::io::{BufRead, Read};
+
+use anyhow::{Context, anyhow, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use kinesis_logs_decoder::kpl::Aggregated;
+use kinesis_logs_source::Record;
+use serde_json::{Map, Value, json};
+
+/// A record as one line of JSON, with why it could not be decoded.
+pub(crate) fn to_json(record: &Record, error: &str) -> Value {
+    let mut object = json!({
+        "StreamName": *record.stream,
+        "ShardId": record.shard_id.as_str(),
+        "SequenceNumber": record.sequence_number.as_str(),
+        "Data": STANDARD.encode(&record.data),
+        "Error": error,
+    });
+    if let Some(index) = record.sub_sequence_number {
+        object["SubSequenceNumber"] = index.into();
+    }
+    if let Some(key) = &record.partition_key {
+        object["PartitionKey"] = key.as_str().into();
+    }
+    if let Some(arrival) = record.arrival {
+        object["ApproximateArrivalTimestamp"] = arrival.to_string().into();
+    }
+    object
+}
+
+/// Reads records in any form, one after another. `each` is given every record; where input breaks off, the records
+/// before have been given.
+pub(crate) fn read(
+    mut input: impl BufRead,
+    name: &str,
+    mut each: impl FnMut(Record) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut each_opened = |record: Record| open(record, &mut each);
+    let start = input.fill_buf().with_context(|| format!("cannot read {name}"))?;
+    match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{' | b'[') => read_json(input, name, &mut each_opened),
+        _ => {
+            let mut bytes = Vec::new();
+            input.read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
+            match base64_lines(&bytes) {
+                Some(records) => {
+                    for (index, data) in records.into_iter().enumerate() {
+                        each_opened(bare(name, index, data))?;
+                    }
+                    Ok(())
+                }
+                None => each_opened(bare(name, 0, bytes)),
+            }
+        }
+    }
+}
+
+/// Captured records one a value, the AWS CLI's answers with many, or plain envelopes, which are records themselves.
+fn read_json(input: impl Read, name: &str, each: &mut impl FnMut(Record) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut index = 0;
+    let mut give = |value: Value| -> anyhow::Result<()> {
+        let record = match value {
+            Value::Object(object) if object.contains_key("Data") => {
+                captured(object, name, index).with_context(|| format!("record {index} of {name}"))?
+            }
+            other => bare(name, index, other.to_string().into_bytes()),
+        };
+        index += 1;
+        each(record)
+    };
+    for value in serde_json::Deserializer::from_reader(input).into_iter::<Value>() {
+        match value.with_context(|| format!("malformed JSON in {name}"))? {
+            Value::Array(values) => values.into_iter().try_for_each(&mut give)?,
+            Value::Object(mut object) if object.get("Records").is_some_and(Value::is_array) => {
+                if let Some(Value::Array(values)) = object.remove("Records") {
+                    values.into_iter().try_for_each(&mut give)?;
+                }
+            }
+            other => give(other)?,
+        }
+    }
+    Ok(())
+}
+
+fn captured(object: Map<String, Value>, name: &str, index: usize) -> anyhow::Result<Record> {
+    let text = |member: &str| object.get(member).and_then(Value::as_str);
+    let data = text("Data").ok_or_else(|| anyhow!("Data is no text"))?;
+    let data = STANDARD.decode(data.trim()).context("Data is no base64")?;
+    let mut record = Record::new(
+        text("StreamName").unwrap_or(name),
+        text("ShardId").unwrap_or("-"),
+        text("SequenceNumber").map_or_else(|| index.to_string(), str::to_owned),
+        data,
+    );
+    record.partition_key = text("PartitionKey").map(str::to_owned);
+    record.sub_sequence_number = object.get("SubSequenceNumber").and_then(Value::as_u64);
+    record.arrival = match object.get("ApproximateArrivalTimestamp") {
+        Some(Value::String(time)) => time.parse().ok(),
+        Some(Value::Number(seconds)) => {
+            seconds.as_f64().and_then(|seconds| Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok())
+        }
+        _ => None,
+    };
+    Ok(record)
+}
+
+/// Bytes that say nothing of where they come from.
+fn bare(name: &str, index: usize, data: Vec<u8>) -> Record {
+    Record::new(name, "-", index.to_string(), data)
+}
+
+/// A container is given as its user records, unless the record says it is one itself.
+fn open(record: Record, each: &mut impl FnMut(Record) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    match Aggregated::parse(&record.data) {
+        Some(container) if record.sub_sequence_number.is_none() => container.records().try_for_each(|user| {
+            let mut opened = record.clone();
+            opened.sub_sequence_number = Some(user.sub_sequence_number);
+            opened.partition_key = user.partition_key.map(str::to_owned);
+            opened.data = record.data.slice_ref(user.data);
+            each(opened)
+        }),
+        _ => each(record),
+    }
+}
+
+/// The records, if the input is lines of base64 that hold gzip or a container.
+fn base64_lines(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let text = str::from_utf8(bytes).ok()?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let records: Vec<Vec<u8>> = lines.map(|line| STANDARD.decode(line).ok()).collect::<Option<_>>()?;
+    let known = |data: &Vec<u8>| data.starts_with(&[0x1f, 0x8b]) || data.starts_with(&[0xf3, 0x89, 0x9a, 0xc2]);
+    (!records.is_empty() && records.iter().all(known)).then_some(records)
+}
+
+/// Opens the file, or standard input for `-`.
+pub(crate) fn open_input(path: &std::path::Path) -> anyhow::Result<(Box<dyn BufRead>, String)> {
+    if path.as_os_str() == "-" {
+        return Ok((Box::new(std::io::stdin().lock()), "standard input".to_owned()));
+    }
+    let name = path.display().to_string();
+    if path.is_dir() {
+        bail!("{name} is a directory");
+    }
+    let file = std::fs::File::open(path).with_context(|| format!("cannot open {name}"))?;
+    Ok((Box::new(std::io::BufReader::with_capacity(64 << 10, file)), name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(input: &[u8]) -> Vec<(String, Option<u64>, Vec<u8>)> {
+        let mut seen = Vec::new();
+        read(input, "input", |record| {
+            seen.push((record.sequence_number.to_string(), record.sub_sequence_number, record.data.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+        seen
+    }
+
+    #[test]
+    fn every_form_is_recognised() {
+        let gzip = [0x1f, 0x8b, 8, 0];
+        let text = STANDARD.encode(gzip);
+        let whole = |number: &str| vec![(number.to_owned(), None, gzip.to_vec())];
+        assert_eq!(records(&gzip), whole("0"), "bytes");
+        assert_eq!(records(format!("{text}\n").as_bytes()), whole("0"), "base64");
+        let object = format!(r#"{{"SequenceNumber":"7","Data":"{text}","ApproximateArrivalTimestamp":1.5e9}}"#);
+        assert_eq!(records(object.as_bytes()), whole("7"), "a captured record");
+        let answer = format!(r#"{{"Records":[{object},{object}],"MillisBehindLatest":0}}"#);
+        assert_eq!(records(answer.as_bytes()), [whole("7"), whole("7")].concat(), "an answer");
+        assert_eq!(records(format!("{object}\n{object}").as_bytes()).len(), 2, "one a line");
+        assert_eq!(records(b"{\"messageType\":\"X\"}{\"messageType\":\"Y\"}").len(), 2, "envelopes");
+        assert_eq!(records(b"plain text")[0].2, b"plain text");
+        assert_eq!(records(b"")[0].2, b"");
+    }
+
+    #[test]
+    fn a_captured_record_is_read_back_as_it_was() {
+        let mut record = Record::new("stream", "shard", "49", b"\x00\xffdata".to_vec());
+        record.sub_sequence_number = Some(2);
+        record.partition_key = Some("key".to_owned());
+        record.arrival = Some("2026-11-24T08:00:00.123Z".parse().unwrap());
+        let line = to_json(&record, "why").to_string();
+        let mut back = Vec::new();
+        read(line.as_bytes(), "input", |record| {
+            back.push(record);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(back, [record]);
+    }
+
+    #[test]
+    fn broken_input_names_the_record() {
+        let error = read(&b"{\"Data\":\"AA==\"}\n{\"Data\":\"?\"}"[..], "input", |_| Ok(())).unwrap_err();
+        assert!(format!("{error:#}").starts_with("record 1 of input: Data is no base64"), "{error:#}");
+    }
+}

@@ -1,0 +1,143 @@
+//! From records to rows on standard output, with what could not be decoded put where the user said.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use kinesis_logs_decoder::{Decoder, Limits};
+use kinesis_logs_pipeline::rows::{Column, RowFormat, RowWriter};
+use kinesis_logs_source::Record;
+
+use crate::args::{Format, RowArgs};
+use crate::captured;
+use crate::failure::{FAILED, Failure};
+use crate::output::Output;
+
+/// How many undecodable records are named one by one; a stream of something else must not flood the screen.
+const NAMED: u64 = 20;
+
+pub(crate) struct Rows {
+    decoder: Decoder,
+    writer: RowWriter,
+    output: Output,
+    /// Rows left of `--count`.
+    remaining: u64,
+    records: u64,
+    undecodable: u64,
+    keep: Option<(PathBuf, BufWriter<File>)>,
+}
+
+impl Rows {
+    /// Rows as `args` say, `count` of them at most if it is not 0.
+    pub(crate) fn new(args: &RowArgs, count: u64) -> Result<Self, Failure> {
+        let mut writer = RowWriter::new(match args.format {
+            Format::Tsv => RowFormat::Tsv,
+            Format::Csv => RowFormat::Csv,
+            Format::Json => RowFormat::Json,
+            Format::Raw => RowFormat::Raw,
+        });
+        if !args.fields.is_empty() {
+            let columns: Result<Vec<Column>, _> = args.fields.iter().map(|name| Column::parse(name.trim())).collect();
+            writer = writer.columns(columns.map_err(|error| Failure::usage(format!("--fields: {error}")))?);
+        }
+        let keep = args.undecodable.clone().map(|path| {
+            let file = File::options().append(true).create(true).open(&path);
+            file.with_context(|| format!("cannot open {}", path.display())).map(|file| (path, BufWriter::new(file)))
+        });
+        let limits = Limits::default().decompressed_bytes((args.max_record_mib as usize) << 20);
+        Ok(Rows {
+            decoder: Decoder::with_limits(limits),
+            writer,
+            output: Output::new(),
+            remaining: if count == 0 { u64::MAX } else { count },
+            records: 0,
+            undecodable: 0,
+            keep: keep.transpose()?,
+        })
+    }
+
+    /// Whether nothing more is wanted: the count is reached, or nobody reads.
+    pub(crate) fn is_done(&self) -> bool {
+        self.remaining == 0 || self.output.is_closed()
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.writer.rows()
+    }
+
+    /// Decodes a record and writes its rows. What is wrong with it goes to `say`, a line each.
+    pub(crate) fn record(&mut self, record: &Record, say: impl Fn(&str)) -> Result<(), Failure> {
+        self.records += 1;
+        let decoded = self.decoder.decode(&record.data);
+        for event in decoded.events() {
+            if self.remaining == 0 {
+                break;
+            }
+            let written = self.writer.write(&event, Some(record), &mut self.output.buffer);
+            written.map_err(|error| Failure::usage(format!("--fields: {error}")))?;
+            self.remaining -= 1;
+            self.output.flush_if_full()?;
+        }
+        if let Some(error) = decoded.errors().first() {
+            self.undecodable += 1;
+            if let Some((path, file)) = &mut self.keep {
+                let line = captured::to_json(record, &error.to_string());
+                writeln!(file, "{line}").with_context(|| format!("cannot write to {}", path.display()))?;
+            }
+            if self.undecodable <= NAMED {
+                say(&format!("warning: {}: {error}", place(record)));
+            }
+            if self.undecodable == NAMED {
+                say("warning: further records that cannot be decoded are counted only");
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes visible what was written so far.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        if let Some((path, file)) = &mut self.keep {
+            file.flush().with_context(|| format!("cannot write to {}", path.display()))?;
+        }
+        self.output.flush()
+    }
+
+    /// Writes out the rest, sums up what went wrong, and tells the exit status.
+    pub(crate) fn finish(mut self, say: impl Fn(&str)) -> Result<ExitCode, Failure> {
+        self.flush()?;
+        let beyond = self.writer.rows_beyond_header();
+        if beyond > 0 {
+            say(&format!(
+                "warning: {beyond} of {} rows had fields that the header, taken from the first event, does not show; \
+                 choose columns with --fields, or use --format json",
+                self.writer.rows()
+            ));
+        }
+        if self.undecodable == 0 {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let what = format!("{} of {} records could not be decoded whole", self.undecodable, self.records);
+        match &self.keep {
+            Some((path, _)) => {
+                say(&format!("warning: {what}; they are kept in {}", path.display()));
+                Ok(ExitCode::SUCCESS)
+            }
+            None => {
+                say(&format!("error: {what}\n hint: --undecodable FILE keeps them"));
+                // Who has taken what they wanted from the pipe does not care.
+                Ok(if self.output.is_closed() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+            }
+        }
+    }
+}
+
+/// Where a record was read, for a message.
+fn place(record: &Record) -> String {
+    let sub = record.sub_sequence_number.map(|index| format!(", sub-sequence number {index}")).unwrap_or_default();
+    if record.shard_id.as_str() == "-" {
+        return format!("{}, record {}{sub}", record.stream, record.sequence_number);
+    }
+    format!("stream {}, {}, sequence number {}{sub}", record.stream, record.shard_id, record.sequence_number)
+}

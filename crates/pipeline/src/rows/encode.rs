@@ -1,0 +1,75 @@
+//! Cells in the dress of a format.
+
+use super::column::Cell;
+
+/// TSV as the ancestor writes it: values as they are. Only log lines, which may hold tabs and line feeds of their own,
+/// have them escaped, so that a row stays a row.
+pub(super) fn tsv(cell: &Cell<'_>, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Null => out.push(b'-'),
+        Cell::Integer(number) => integer(*number, out),
+        Cell::Json(text) => out.extend_from_slice(text.as_bytes()),
+        Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
+        Cell::Line(line) => {
+            for &byte in line.as_bytes() {
+                match byte {
+                    b'\t' => out.extend_from_slice(b"\\t"),
+                    b'\n' => out.extend_from_slice(b"\\n"),
+                    b'\r' => out.extend_from_slice(b"\\r"),
+                    b'\\' => out.extend_from_slice(b"\\\\"),
+                    _ => out.push(byte),
+                }
+            }
+        }
+    }
+}
+
+/// CSV as in [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180), but lines end in a line feed alone. Null is empty.
+pub(super) fn csv(cell: &Cell<'_>, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Null => {}
+        Cell::Integer(number) => integer(*number, out),
+        Cell::Json(text) | Cell::Line(text) => csv_text(text, out),
+        Cell::Text(text) => csv_text(text, out),
+    }
+}
+
+pub(super) fn csv_text(text: &str, out: &mut Vec<u8>) {
+    if !text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    for &byte in text.as_bytes() {
+        if byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+pub(super) fn json(cell: &Cell<'_>, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Null => out.extend_from_slice(b"null"),
+        Cell::Integer(number) => integer(*number, out),
+        Cell::Json(json) => out.extend_from_slice(json.as_bytes()),
+        Cell::Text(text) => json_text(text, out),
+        Cell::Line(line) => json_text(line, out),
+    }
+}
+
+pub(super) fn json_text(text: &str, out: &mut Vec<u8>) {
+    // Writing text to memory cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+fn integer(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// `2026-11-24T04:42:49.123Z`
+pub(super) fn rfc3339_millis(millis: i64) -> Option<String> {
+    let time = jiff::Timestamp::from_millisecond(millis).ok()?;
+    Some(format!("{time:.3}"))
+}
