@@ -139,14 +139,14 @@ async fn read(client: KinesisClient) -> anyhow::Result<Read> {
             read.text_bytes += decoded.text_len() as u64;
             if let Some(error) = decoded.errors().first() {
                 read.tally.undecodable += 1;
-                read.problems.push(format!("{}, sequence number {}: {error}", record.shard_id, record.sequence_number));
+                read.problems
+                    .push(format!("{}, sequence number {}:\n    {error}", record.shard_id, record.sequence_number));
             }
         }
         read.took = start.elapsed();
         if read.first_rows.is_empty() {
             let text = String::from_utf8_lossy(&rows);
-            read.first_rows =
-                text.lines().take(1 + SHOWN).map(|line| line.split('\t').map(str::to_owned).collect()).collect();
+            read.first_rows = text.lines().take(1 + SHOWN).map(|line| line.split('\t').map(short).collect()).collect();
         }
         rows.clear();
     }
@@ -159,7 +159,7 @@ fn summarize(put: &Tally, read: &Read) {
     table.load_style(presets::UTF8_FULL_CONDENSED);
     let mut lines = read.first_rows.iter();
     if let Some(header) = lines.next() {
-        table.set_header(header.iter().map(|name| name.trim_start_matches("%kinesis.")));
+        table.set_header(header);
     }
     lines.for_each(|line| {
         table.add_row(line);
@@ -184,7 +184,7 @@ fn summarize(put: &Tally, read: &Read) {
     }
     println!("Does it add up?\n{table}\n");
     println!("Reported, and nothing else lost by them:");
-    read.problems.iter().for_each(|problem| println!("  {problem}"));
+    read.problems.iter().for_each(|problem| println!("  - {problem}"));
     println!(
         "\n{} shards (one was split on the way), {} MB inflated, {} events/s including the writing, in {:.1} s.",
         read.shards,
@@ -192,6 +192,11 @@ fn summarize(put: &Tally, read: &Read) {
         grouped((read.tally.events as f64 / read.took.as_secs_f64()) as u64),
         read.took.as_secs_f64(),
     );
+}
+
+/// Fits the table on a usual screen.
+fn short(cell: &str) -> String {
+    cell.trim_start_matches("%kinesis.").trim_start_matches("shardId-").to_owned()
 }
 
 /// `1234567` as `1,234,567`

@@ -1,1 +1,13 @@
-fn main() {}
+//! The built command, end to end: against an embedded emulator, a scriptable fake, moto, and beside the ancestor.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod decode;
+mod moto;
+mod parity;
+mod python;
+mod ranges;
+mod records;
+mod resharding;
+mod shards;
+mod usage;
+mod util;

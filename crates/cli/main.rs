@@ -11,6 +11,7 @@ mod rows;
 mod shards;
 mod time;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -63,5 +64,9 @@ fn log_to_stderr(verbose: u8) {
         1 => "kinesis_logs_source=debug,warn",
         _ => "kinesis_logs_source=trace,info",
     };
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -39,8 +39,11 @@ pub(crate) async fn run(args: ShardsArgs) -> Result<ExitCode, Failure> {
             behind,
         ]);
     }
-    if let Some(column) = table.column_mut(3) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index == 3 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     // A reader that has gone is none of our business.
     let _ = writeln!(std::io::stdout(), "{}", table.trim_fmt());

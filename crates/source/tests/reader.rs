@@ -107,7 +107,8 @@ async fn a_split_and_a_merge_while_reading_lose_and_repeat_nothing() {
             let merged = world.merge(3, 1);
             put(world, merged, "merged", 8);
         });
-        let records = read(from_horizon(&fake).stop(Stop::AtTip)).await;
+        let end = fake.world().now() + SignedDuration::from_secs(60);
+        let records = read(from_horizon(&fake).stop(Stop::At(end))).await;
         assert_whole(&fake, &records, 5);
 
         let position = |shard: usize, last: bool| {
@@ -129,6 +130,38 @@ async fn records_that_come_with_the_end_of_a_shard_are_delivered() {
     put(&mut fake.world(), left, "child", 5);
     let records = read(from_horizon(&fake).stop(Stop::AtTip)).await;
     assert_whole(&fake, &records, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_shard_that_is_late_to_end_is_not_taken_for_the_end_of_a_bounded_read() {
+    for late_end in [1, 3, usize::MAX] {
+        let fake = fake(1);
+        fake.world().late_end = late_end;
+        put(&mut fake.world(), 0, "parent", 5);
+        let (left, _) = fake.world().split(0);
+        put(&mut fake.world(), left, "child", 5);
+        fake.world().put(2, "other child");
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_whole(&fake, &read(from_horizon(&fake).stop(Stop::AtTip)).await, 3);
+        let end = fake.world().now() - SignedDuration::from_secs(50);
+        assert_whole(&fake, &read(from_horizon(&fake).stop(Stop::At(end))).await, 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_closes_while_an_end_to_come_is_waited_for_leads_to_its_children() {
+    for late_end in [0, usize::MAX] {
+        let fake = fake(1);
+        fake.world().late_end = late_end;
+        put(&mut fake.world(), 0, "parent", 5);
+        let end = fake.world().now() + SignedDuration::from_secs(20);
+        let reading = tokio::spawn(read(from_horizon(&fake).stop(Stop::At(end))));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let (left, right) = fake.world().split(0);
+        put(&mut fake.world(), left, "left", 5);
+        put(&mut fake.world(), right, "right", 5);
+        assert_whole(&fake, &reading.await.unwrap(), 3);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,12 +47,15 @@ pub struct World {
     pub late_timestamp_gives_all: bool,
     /// How many answers of a shard are empty, though behind the tip, before each that is not. 0.
     pub empty_pages: usize,
+    /// How many empty answers a closed shard gives before its end. 0; `usize::MAX` for servers that never end it.
+    pub late_end: usize,
     /// Answers without a next iterator from open shards still to give, by shard.
     pub false_ends: BTreeMap<ShardId, usize>,
     faults: BTreeMap<Operation, VecDeque<ApiErrorKind>>,
     scripts: Vec<(usize, Script)>,
     calls: BTreeMap<Operation, usize>,
     empty_given: BTreeMap<ShardId, usize>,
+    ends_withheld: BTreeMap<ShardId, usize>,
 }
 
 type Script = Box<dyn FnOnce(&mut World) + Send>;
@@ -71,7 +74,7 @@ impl FakeKinesis {
             stream: stream.to_owned(),
             shards: Vec::new(),
             created: Instant::now(),
-            epoch: Timestamp::now(),
+            epoch: whole_second(Timestamp::now()),
             sequence: 0,
             page_records: 10_000,
             list_page: 1_000,
@@ -80,11 +83,13 @@ impl FakeKinesis {
             least_lag: 0,
             late_timestamp_gives_all: false,
             empty_pages: 0,
+            late_end: 0,
             false_ends: BTreeMap::new(),
             faults: BTreeMap::new(),
             scripts: Vec::new(),
             calls: BTreeMap::new(),
             empty_given: BTreeMap::new(),
+            ends_withheld: BTreeMap::new(),
         };
         let step = u128::MAX / shards.max(1) as u128;
         for index in 0..shards as u128 {
@@ -203,7 +208,7 @@ impl World {
     }
 
     fn server_time(&self) -> Timestamp {
-        Timestamp::from_second(self.now().as_second()).unwrap_or_default()
+        whole_second(self.now())
     }
 
     fn list(&self, token: Option<&str>) -> ShardPage {
@@ -268,10 +273,13 @@ impl World {
             .and_then(|record| record.arrival)
             .map_or(0, |arrival| (self.now().as_millisecond() - arrival.as_millisecond()).max(1));
 
-        let closed = &self.shards[shard].shard.closed;
+        let closed = self.shards[shard].shard.closed;
         let mut next_iterator = Some(self.iterator(shard, next));
         let mut child_shards = Vec::new();
-        if *closed && next == self.shards[shard].records.len() {
+        let withheld = self.ends_withheld.entry(id.clone()).or_default();
+        if closed && next == self.shards[shard].records.len() && *withheld < self.late_end {
+            *withheld += 1;
+        } else if closed && next == self.shards[shard].records.len() {
             next_iterator = None;
             if self.names_children {
                 let children = &self.shards[shard].children;
@@ -308,6 +316,10 @@ impl World {
     pub fn sequence_numbers(&self, shard: usize) -> Vec<SequenceNumber> {
         self.shards[shard].records.iter().map(|record| record.sequence_number.clone()).collect()
     }
+}
+
+fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or_default()
 }
 
 #[async_trait]

@@ -4,6 +4,9 @@ mod error;
 mod kinesis;
 mod server_time;
 
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -52,18 +55,19 @@ impl AwsOptions {
                     .build(),
             )
             .retry_config(RetryConfig::standard());
-        if let Some(region) = &self.region {
-            loader = loader.region(Region::new(region.clone()));
+        match &self.region {
+            Some(region) => loader = loader.region(Region::new(region.clone())),
+            // Emulators do not care for the Region, though signatures need one: do not ask the instance for its own.
+            None if self.endpoint_url.is_some() => loader = loader.region(self.region_or(EMULATOR_REGION)),
+            None => {}
         }
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
         }
         let mut config = loader.load().await;
         if config.region().is_none() {
-            // Emulators do not care for the Region, but signatures need one.
-            let any = self.endpoint_url.is_some() || config.endpoint_url().is_some();
-            let region = any.then(|| Region::from_static("us-east-1")).ok_or(ConnectError::NoRegion)?;
-            config = config.into_builder().region(region).build();
+            config.endpoint_url().ok_or(ConnectError::NoRegion)?;
+            config = config.into_builder().region(EMULATOR_REGION).build();
         }
         if let Some(role) = &self.role_arn {
             let mut provider = AssumeRoleProvider::builder(role).configure(&config).session_name("kinesis-logs-reader");
@@ -75,7 +79,20 @@ impl AwsOptions {
         }
         Ok(config)
     }
+
+    /// The Region of the environment or the profile, else `fallback`.
+    fn region_or(&self, fallback: Region) -> RegionProviderChain {
+        let mut profile = ProfileFileRegionProvider::builder();
+        if let Some(name) = &self.profile {
+            profile = profile.profile_name(name);
+        }
+        RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(profile.build())
+            .or_else(fallback)
+    }
 }
+
+const EMULATOR_REGION: Region = Region::from_static("us-east-1");
 
 #[cfg(feature = "rustls")]
 fn http_client() -> SharedHttpClient {

@@ -50,18 +50,20 @@ pub enum ShardPosition {
 /// always delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Window {
-    pub(crate) not_before: Option<Timestamp>,
-    pub(crate) end: Option<End>,
+    not_before: Option<Timestamp>,
+    end: Option<End>,
+    /// Whether the end lies behind the first listing, which then does not tell what is open at the end.
+    pub(crate) ends_after_first_listing: bool,
 }
 
 /// By how much times of arrival may step back within a shard.
-pub(crate) const ARRIVAL_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+const ARRIVAL_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End {
-    pub(crate) at: Timestamp,
+struct End {
+    at: Timestamp,
     /// Whether having caught up ends the read, or only the time does.
-    pub(crate) tip_is_enough: bool,
+    tip_is_enough: bool,
 }
 
 impl Window {
@@ -78,7 +80,8 @@ impl Window {
             Stop::AtTip => Some(End { at: after(server_time, SignedDuration::from_secs(1)), tip_is_enough: true }),
             Stop::At(at) => Some(End { at, tip_is_enough: false }),
         };
-        Window { not_before, end }
+        let ends_after_first_listing = matches!(stop, Stop::At(at) if at > server_time);
+        Window { not_before, end, ends_after_first_listing }
     }
 
     /// Where shards that exist at the start are begun.
@@ -91,24 +94,20 @@ impl Window {
         self.not_before.is_none_or(|start| arrival >= start) && self.end.is_none_or(|end| arrival < end.at)
     }
 
-    /// Whether a page proves that all before the end was read.
+    /// Whether a record that arrived then proves that all before the end were read.
+    pub(crate) fn is_passed_by(&self, arrival: Timestamp) -> bool {
+        self.end.is_some_and(|end| arrival >= after(end.at, ARRIVAL_TOLERANCE))
+    }
+
+    /// Whether a page without records proves it, of a shard that is open.
     ///
-    /// `millis_behind_latest` may stay above zero on an idle shard, and some servers always say zero: alone it proves
-    /// nothing. An empty page proves that everything up to the server's time less that lag was read; a record proves
-    /// that all earlier ones were.
-    pub(crate) fn is_past(
-        &self,
-        last_arrival: Option<Timestamp>,
-        is_empty: bool,
-        millis_behind_latest: i64,
-        server_time: Timestamp,
-    ) -> bool {
-        let Some(end) = self.end else { return false };
-        if is_empty {
+    /// `millis_behind_latest` may stay above zero on an idle shard, and some servers always say zero. The page shows
+    /// that everything up to the server's time less that lag was read.
+    pub(crate) fn is_past(&self, millis_behind_latest: i64, server_time: Timestamp) -> bool {
+        self.end.is_some_and(|end| {
             let read_up_to = after(server_time, SignedDuration::from_millis(-millis_behind_latest));
-            return (end.tip_is_enough && millis_behind_latest == 0) || read_up_to >= end.at;
-        }
-        last_arrival.is_some_and(|arrival| arrival >= after(end.at, ARRIVAL_TOLERANCE))
+            (end.tip_is_enough && millis_behind_latest == 0) || read_up_to >= end.at
+        })
     }
 }
 
@@ -136,23 +135,25 @@ mod tests {
     #[test]
     fn a_busy_stream_ends_the_read_only_behind_the_tolerance() {
         let window = Window::pin(StartPosition::TrimHorizon, Stop::At(second(20)), second(100));
-        assert!(!window.is_past(Some(second(20)), false, 0, second(100)));
-        assert!(window.is_past(Some(second(21)), false, 0, second(100)));
+        assert!(!window.is_passed_by(second(20)));
+        assert!(window.is_passed_by(second(21)));
     }
 
     #[test]
     fn an_idle_shard_ends_the_read_when_the_clock_less_the_lag_has_passed() {
         let window = Window::pin(StartPosition::TrimHorizon, Stop::At(second(100)), second(95));
-        assert!(!window.is_past(None, true, 0, second(99)), "the tip is not the end before its time");
-        assert!(!window.is_past(None, true, 5_000, second(104)));
-        assert!(window.is_past(None, true, 5_000, second(105)));
+        assert!(window.ends_after_first_listing);
+        assert!(!window.is_past(0, second(99)), "the tip is not the end before its time");
+        assert!(!window.is_past(5_000, second(104)));
+        assert!(window.is_past(5_000, second(105)));
     }
 
     #[test]
-    fn the_tip_is_an_empty_page_with_no_lag() {
+    fn having_caught_up_is_an_end_only_where_asked_for() {
         let window = Window::pin(StartPosition::TrimHorizon, Stop::AtTip, second(100));
-        assert!(window.is_past(None, true, 0, second(100)));
-        assert!(!window.is_past(None, true, 1, second(100)));
-        assert!(!window.is_past(Some(second(100)), false, 0, second(100)), "more may follow on the next page");
+        assert!(!window.ends_after_first_listing);
+        assert!(window.is_past(0, second(100)));
+        assert!(!window.is_past(1, second(100)));
+        assert!(!Window::pin(StartPosition::TrimHorizon, Stop::Never, second(100)).is_past(0, second(1000)));
     }
 }

@@ -3,13 +3,18 @@
 //! ```text
 //!               iterator                page                    null iterator, no children
 //! NeedIterator ───────────> Reading ─────────────> Reading ─────────────────────────────┐
-//!      ^                      │  │                                                      v
-//!      │ expired              │  │ null iterator and children       closed, or   ConfirmingEnd
-//!      └──────────────────────┘  └──────────────> Ended <────────── not listed ──────│
-//!      ^                      │                                                      │ still open
-//!      └──────────────────────│──────────────────────────────────────────────────────┘
-//!                             └──────────────> Stopped (the read's own end was reached)
+//!      ^                     │ │ │                                                      v
+//!      │ expired             │ │ │ null iterator and children,      closed, or   ConfirmingEnd
+//!      └─────────────────────┘ │ │ or closed and at the tip         not listed         │
+//!      ^                       │ └──────────────> Ended <─────────────────────────────│
+//!      └───────────────────────│───────────────────────────────────────── still open ─┘
+//!                              │ the read's own end
+//!                              ├───────────────────> Stopped
+//!                              └─> ConfirmingStop ──────^   (still open; if closed, back to Reading)
 //! ```
+//!
+//! That a shard has reached the read's own end means that its children hold nothing wanted. A page without records
+//! proves that only of a shard that was open at that time: a closed one is read to its end, lest its children be skipped.
 //!
 //! The position moves with every page, before the page is delivered: an iterator that is made anew continues behind the
 //! last record handed on, or at the original position if there was none.
@@ -47,6 +52,7 @@ enum State {
     NeedIterator,
     Reading { iterator: String },
     ConfirmingEnd,
+    ConfirmingStop { iterator: String },
     Finished(Finish),
 }
 
@@ -55,6 +61,8 @@ pub(crate) struct ShardConsumer {
     shard: ShardId,
     position: ShardPosition,
     state: State,
+    /// Whether a listing showed it closed.
+    closed: bool,
     in_flight: Option<Instant>,
     /// Not before this time is anything asked: the wait at the tip, or after a failure.
     not_before: Instant,
@@ -65,9 +73,10 @@ pub(crate) struct ShardConsumer {
 }
 
 impl ShardConsumer {
-    pub(crate) fn new(shard: ShardId, position: ShardPosition, now: Instant) -> Self {
+    pub(crate) fn new(shard: ShardId, position: ShardPosition, closed: bool, now: Instant) -> Self {
         ShardConsumer {
             shard,
+            closed,
             position,
             state: State::NeedIterator,
             in_flight: None,
@@ -90,8 +99,9 @@ impl ShardConsumer {
         self.millis_behind_latest
     }
 
-    pub(crate) fn is_confirming_end(&self) -> bool {
-        self.state == State::ConfirmingEnd
+    /// Whether it waits for a listing.
+    pub(crate) fn is_confirming(&self) -> bool {
+        matches!(self.state, State::ConfirmingEnd | State::ConfirmingStop { .. })
     }
 
     /// When the next step may be taken; `None` while an answer is outstanding or nothing is left to do.
@@ -102,7 +112,7 @@ impl ShardConsumer {
         let pacer = match self.state {
             State::NeedIterator => &self.iterator_pacer,
             State::Reading { .. } => &self.records_pacer,
-            State::ConfirmingEnd => return Some(self.not_before.max(now)),
+            State::ConfirmingEnd | State::ConfirmingStop { .. } => return Some(self.not_before.max(now)),
             State::Finished(_) => return None,
         };
         Some(pacer.ready_at(pacing, now).max(self.not_before))
@@ -119,7 +129,7 @@ impl ShardConsumer {
                 self.records_pacer.called(pacing, now);
                 Step::GetRecords(iterator.clone())
             }
-            State::ConfirmingEnd => Step::List,
+            State::ConfirmingEnd | State::ConfirmingStop { .. } => Step::List,
             State::Finished(_) => return Step::Wait,
         };
         self.in_flight = Some(now);
@@ -153,18 +163,27 @@ impl ShardConsumer {
         if let Some(last) = page.records.last() {
             self.position = ShardPosition::AfterSequenceNumber(last.sequence_number.clone());
         }
-        self.not_before = if is_empty && behind == 0 { now + pacing.poll_interval } else { now };
-
+        let at_tip = is_empty && behind == 0;
         self.state = match page.next_iterator {
-            Some(_) if window.is_past(last_arrival, is_empty, behind, page.server_time) => {
+            Some(_) if last_arrival.is_some_and(|arrival| window.is_passed_by(arrival)) => {
                 State::Finished(Finish::Stopped)
+            }
+            // Some servers never end a closed shard by themselves.
+            Some(_) if self.closed && at_tip => State::Finished(Finish::Ended),
+            Some(iterator) if !self.closed && is_empty && window.is_past(behind, page.server_time) => {
+                if window.ends_after_first_listing {
+                    State::ConfirmingStop { iterator }
+                } else {
+                    State::Finished(Finish::Stopped)
+                }
             }
             Some(iterator) => State::Reading { iterator },
             None if !page.child_shards.is_empty() => State::Finished(Finish::Ended),
-            None => {
-                self.not_before = now;
-                State::ConfirmingEnd
-            }
+            None => State::ConfirmingEnd,
+        };
+        self.not_before = match self.state {
+            State::Reading { .. } if at_tip => now + pacing.poll_interval,
+            _ => now,
         };
         let mut records = page.records;
         records.retain(|record| window.contains(record.arrival));
@@ -180,19 +199,27 @@ impl ShardConsumer {
         now: Instant,
     ) -> Result<(), ApiError> {
         self.in_flight = None;
-        if open != Some(true) {
-            self.state = State::Finished(Finish::Ended);
-            return Ok(());
-        }
-        // An answer that cannot be: ask again, from where we are, but not for ever.
-        self.state = State::NeedIterator;
-        self.wait_after_failure(policy, rng, now).ok_or_else(|| {
-            ApiError::new(
-                ApiErrorKind::Other,
-                "GetRecords",
-                format!("the server keeps ending {}, which is open", self.shard),
-            )
-        })
+        self.closed |= open != Some(true);
+        let state = std::mem::replace(&mut self.state, State::NeedIterator);
+        self.state = match (state, self.closed) {
+            (State::ConfirmingEnd, true) => State::Finished(Finish::Ended),
+            (State::ConfirmingStop { .. }, false) => State::Finished(Finish::Stopped),
+            (State::ConfirmingStop { iterator }, true) => State::Reading { iterator },
+            // An answer that cannot be: ask again, from where we are, but not for ever.
+            (State::ConfirmingEnd, false) => {
+                return self.wait_after_failure(policy, rng, now).ok_or_else(|| {
+                    let message = format!("the server keeps ending {}, which is open", self.shard);
+                    ApiError::new(ApiErrorKind::Other, "GetRecords", message)
+                });
+            }
+            (other, _) => other,
+        };
+        Ok(())
+    }
+
+    /// A listing that was not asked for shows the shard closed.
+    pub(crate) fn handle_closed(&mut self) {
+        self.closed = true;
     }
 
     /// A call failed. `Err` gives the failure back if it is final.

@@ -361,6 +361,11 @@ impl StreamConsumer {
             self.track_all(shards, ShardPosition::TrimHorizon);
         }
 
+        for (id, _) in open.iter().filter(|(_, open)| !**open) {
+            if let Some(consumer) = self.consumer(id) {
+                consumer.handle_closed();
+            }
+        }
         let confirming: Vec<ShardId> = self.confirming().cloned().collect();
         for id in confirming {
             let (retry, mut rng) = (self.config.retry, self.rng.fork());
@@ -385,7 +390,7 @@ impl StreamConsumer {
 
     fn confirming(&self) -> impl Iterator<Item = &ShardId> {
         self.shards.iter().filter_map(|(id, tracked)| match &tracked.phase {
-            Phase::Reading(consumer) if consumer.is_confirming_end() => Some(id),
+            Phase::Reading(consumer) if consumer.is_confirming() => Some(id),
             _ => None,
         })
     }
@@ -415,7 +420,7 @@ impl StreamConsumer {
                 if parents().any(|parent| matches!(parent.phase, Phase::Finished(Finish::Stopped))) {
                     decided.push((id.clone(), Phase::Finished(Finish::Stopped)));
                 } else if parents().all(|parent| matches!(parent.phase, Phase::Finished(Finish::Ended))) {
-                    let consumer = ShardConsumer::new(id.clone(), tracked.from.clone(), now);
+                    let consumer = ShardConsumer::new(id.clone(), tracked.from.clone(), tracked.shard.closed, now);
                     decided.push((id.clone(), Phase::Reading(Box::new(consumer))));
                 }
             }

@@ -1,0 +1,68 @@
+//! `decode`: rows from files, without AWS.
+
+use std::process::Stdio;
+
+use kinesis_logs_generator::{FlowLogs, aggregate};
+
+use crate::util::{command, record, run, scratch_file};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_containers_and_answers_of_the_aws_cli_are_recognised() {
+    let data = record("a line");
+    let base64 = {
+        // Base64 by way of the captured form that the command itself reads would test nothing; this is RFC 4648's table.
+        const TABLE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut text = String::new();
+        for chunk in data.chunks(3) {
+            let bits = chunk.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+            for digit in 0..4 {
+                let value = TABLE[(bits >> (18 - 6 * digit) & 63) as usize];
+                text.push(if digit <= chunk.len() { char::from(value) } else { '=' });
+            }
+        }
+        text
+    };
+    let answer = format!(
+        r#"{{"Records":[{{"SequenceNumber":"1","Data":"{base64}","PartitionKey":"k","ApproximateArrivalTimestamp":1.7e9}}]}}"#
+    );
+    for (name, content) in [
+        ("record.gz", data.clone()),
+        ("members.gz", [data.clone(), data.clone()].concat()),
+        ("base64.txt", format!("{base64}\n").into_bytes()),
+        ("answer.json", answer.into_bytes()),
+        ("container.bin", aggregate(&[("a", &data), ("b", &data)])),
+    ] {
+        let decoded = run(None, &["decode", &scratch_file(name, &content), "--format", "raw"]).await.clean();
+        assert!(decoded == "a line\n" || decoded == "a line\na line\n", "{name}: {decoded}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_input_is_read_and_flow_logs_are_typed() {
+    let data = FlowLogs::new(1).events_per_record(3).next_record();
+    let path = scratch_file("stdin.gz", &data.data);
+    let mut decode = command(None, &["decode", "--format", "json"]);
+    decode.stdin(Stdio::from(std::fs::File::open(path).unwrap()));
+    let output = decode.output().unwrap();
+    let rows: Vec<serde_json::Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0]["account_id"], "123456789010");
+    assert_eq!(rows[0]["version"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_said_with_the_file_and_the_record() {
+    let missing = run(None, &["decode", "/nonexistent/file"]).await;
+    assert_eq!((missing.status, missing.stdout.as_str()), (1, ""));
+    assert!(missing.stderr.starts_with("error: cannot open /nonexistent/file: No such file"), "{}", missing.stderr);
+
+    let path = scratch_file("broken.bin", b"no record");
+    let broken = run(None, &["decode", &path]).await;
+    assert_eq!(broken.status, 1);
+    assert!(broken.stderr.starts_with(&format!("warning: {path}, record 0: neither gzip")), "{}", broken.stderr);
+
+    let path = scratch_file("broken.json", b"{\"Data\":\"AAAA\"}\n{\"Data\": oops");
+    let broken = run(None, &["decode", &path]).await;
+    assert!(broken.stderr.contains(&format!("malformed JSON in {path}")), "{}", broken.stderr);
+}
