@@ -6,9 +6,11 @@
 //! [AWS]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 
 use crate::error::{DecodeError, DecodeErrorKind};
+use crate::extracted::{Field, Kind};
 use crate::json::{self, RawString, RawValue, Reader, Result};
 use crate::limits::Limits;
 use crate::text::Span;
+use crate::usual;
 
 /// What all events of an envelope share.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,8 +30,8 @@ pub(crate) struct LogEvent {
     pub(crate) id: Option<Span>,
     pub(crate) timestamp: Option<i64>,
     pub(crate) message: Option<Span>,
-    /// The JSON object as it stands in the text.
-    pub(crate) extracted_fields: Option<Span>,
+    /// Its part of [`Tables::fields`].
+    pub(crate) extracted_fields: Option<(u32, u32)>,
 }
 
 /// What a record's text turned out to hold; kept from record to record for its allocations.
@@ -37,6 +39,7 @@ pub(crate) struct LogEvent {
 pub(crate) struct Tables {
     pub(crate) envelopes: Vec<Envelope>,
     pub(crate) events: Vec<LogEvent>,
+    pub(crate) fields: Vec<Field>,
     pub(crate) errors: Vec<DecodeError>,
     pub(crate) unescaped: String,
     pub(crate) control_messages: usize,
@@ -46,6 +49,7 @@ impl Tables {
     pub(crate) fn clear(&mut self) {
         self.envelopes.clear();
         self.events.clear();
+        self.fields.clear();
         self.errors.clear();
         self.unescaped.clear();
         self.control_messages = 0;
@@ -141,13 +145,22 @@ impl EnvelopeParser<'_> {
         if self.tables.events.len() == limit {
             return Err(DecodeError::at(DecodeErrorKind::TooManyEvents { limit }, reader.position()));
         }
+        reader.peek();
+        let before = self.tables.events.last().and_then(|event| event.extracted_fields).unwrap_or_default();
+        let max_fields = self.limits.extracted_fields;
+        if let Some(event) = usual::log_event(reader, &mut self.tables.fields, before, max_fields) {
+            self.tables.events.push(LogEvent { envelope: envelope as u32, ..event });
+            return Ok(());
+        }
         let mut event = LogEvent { envelope: envelope as u32, ..LogEvent::default() };
         reader.object(|reader, key| {
             match self.key(key) {
                 "id" => event.id = self.text_value(reader)?,
                 "timestamp" => event.timestamp = self.timestamp(reader)?,
                 "message" => event.message = self.text_value(reader)?,
-                "extractedFields" => event.extracted_fields = raw_if(reader.value()?, self.text, b'{'),
+                "extractedFields" if reader.peek() == Some(b'{') => {
+                    event.extracted_fields = Some(self.extracted_fields(reader)?);
+                }
                 _ => {
                     reader.value()?;
                 }
@@ -156,6 +169,26 @@ impl EnvelopeParser<'_> {
         })?;
         self.tables.events.push(event);
         Ok(())
+    }
+
+    fn extracted_fields(&mut self, reader: &mut Reader<'_>) -> Result<(u32, u32)> {
+        let start = self.tables.fields.len();
+        reader.object(|reader, key| {
+            let limit = self.limits.extracted_fields;
+            if self.tables.fields.len() == limit {
+                return Err(DecodeError::at(DecodeErrorKind::TooManyFields { limit }, reader.position()));
+            }
+            let name = self.string(key)?;
+            let (value, kind) = match reader.value()? {
+                RawValue::String(raw) => (self.string(raw)?, Kind::Text),
+                RawValue::Other(start, end) => (Span::in_text(start, end), Kind::Json),
+                RawValue::Null => (Span::default(), Kind::Null),
+            };
+            self.tables.fields.push(Field { name, value, kind });
+            Ok(())
+        })?;
+        // The limit on fields fits 32 bits.
+        Ok((start as u32, self.tables.fields.len() as u32))
     }
 
     /// Keys are compared as they stand: nobody escapes them.
@@ -168,14 +201,19 @@ impl EnvelopeParser<'_> {
         Ok(match reader.value()? {
             RawValue::Null => None,
             RawValue::Other(start, end) => Some(Span::in_text(start, end)),
-            RawValue::String(RawString { start, end, escaped: false }) => Some(Span::in_text(start, end)),
-            RawValue::String(RawString { start, end, .. }) => {
-                let from = self.tables.unescaped.len();
-                json::unescape(&self.text[start..end], &mut self.tables.unescaped)
-                    .ok_or_else(|| DecodeError::at(DecodeErrorKind::Json { expected: "a valid escape" }, start))?;
-                Some(Span::in_unescaped(from, self.tables.unescaped.len()))
-            }
+            RawValue::String(raw) => Some(self.string(raw)?),
         })
+    }
+
+    fn string(&mut self, raw: RawString) -> Result<Span> {
+        let RawString { start, end, escaped } = raw;
+        if !escaped {
+            return Ok(Span::in_text(start, end));
+        }
+        let from = self.tables.unescaped.len();
+        json::unescape(&self.text[start..end], &mut self.tables.unescaped)
+            .ok_or_else(|| DecodeError::at(DecodeErrorKind::Json { expected: "a valid escape" }, start))?;
+        Ok(Span::in_unescaped(from, self.tables.unescaped.len()))
     }
 
     /// Milliseconds since the epoch: a number, or one written as text.

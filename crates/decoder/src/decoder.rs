@@ -171,11 +171,7 @@ impl<'a> Iterator for Events<'a> {
 
     fn next(&mut self) -> Option<Event<'a>> {
         let event = self.events.next()?;
-        Some(Event {
-            text: self.decoded.text,
-            envelope: &self.decoded.tables.envelopes[event.envelope as usize],
-            event,
-        })
+        Some(Event { decoded: self.decoded, event })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -189,8 +185,7 @@ impl ExactSizeIterator for Events<'_> {}
 /// fields are parsed when asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
-    text: Text<'a>,
-    envelope: &'a Envelope,
+    decoded: Decoded<'a>,
     event: &'a LogEvent,
 }
 
@@ -212,27 +207,27 @@ impl<'a> Event<'a> {
 
     /// The account that the log group belongs to.
     pub fn owner(&self) -> Option<&'a str> {
-        self.get(self.envelope.owner)
+        self.get(self.envelope().owner)
     }
 
     /// The log group's name.
     pub fn log_group(&self) -> Option<&'a str> {
-        self.get(self.envelope.log_group)
+        self.get(self.envelope().log_group)
     }
 
     /// The log stream's name.
     pub fn log_stream(&self) -> Option<&'a str> {
-        self.get(self.envelope.log_stream)
+        self.get(self.envelope().log_stream)
     }
 
     /// `ACCOUNT_LEVEL_POLICY` where a subscription policy of the account sent the event.
     pub fn policy_level(&self) -> Option<&'a str> {
-        self.get(self.envelope.policy_level)
+        self.get(self.envelope().policy_level)
     }
 
     /// The names of the subscription filters that matched.
     pub fn subscription_filters(&self) -> Vec<String> {
-        let json = self.get(self.envelope.subscription_filters).unwrap_or("[]");
+        let json = self.get(self.envelope().subscription_filters).unwrap_or("[]");
         let mut names = Vec::new();
         // The array was read over once already: it cannot fail here.
         let _ = Reader::new(json, MAX_JSON_DEPTH).array(|reader| {
@@ -249,7 +244,9 @@ impl<'a> Event<'a> {
 
     /// `extractedFields`, present if the filter's pattern names fields.
     pub fn extracted_fields(&self) -> Option<ExtractedFields<'a>> {
-        self.get(self.event.extracted_fields).map(ExtractedFields::new)
+        let (start, end) = self.event.extracted_fields?;
+        let fields = &self.decoded.tables.fields[start as usize..end as usize];
+        Some(ExtractedFields::new(self.decoded.text, fields))
     }
 
     /// The value of one extracted field.
@@ -263,6 +260,10 @@ impl<'a> Event<'a> {
     }
 
     fn get(&self, span: Option<Span>) -> Option<&'a str> {
-        span.map(|span| self.text.get(span))
+        span.map(|span| self.decoded.text.get(span))
+    }
+
+    fn envelope(&self) -> &'a Envelope {
+        &self.decoded.tables.envelopes[self.event.envelope as usize]
     }
 }

@@ -56,6 +56,13 @@ pub enum DecodeErrorKind {
         /// The limit.
         limit: usize,
     },
+    /// More extracted fields than [`Limits::extracted_fields`](crate::Limits::extracted_fields). The events before were
+    /// decoded.
+    #[error("the record holds more than the limit of {limit} extracted fields")]
+    TooManyFields {
+        /// The limit.
+        limit: usize,
+    },
     /// JSON nests deeper than [`Limits::json_depth`](crate::Limits::json_depth).
     #[error("the JSON nests deeper than {limit} levels")]
     TooDeep {
@@ -116,6 +123,7 @@ impl DecodeError {
             DecodeErrorKind::TooLarge { .. }
                 | DecodeErrorKind::TooManyLayers { .. }
                 | DecodeErrorKind::TooManyEvents { .. }
+                | DecodeErrorKind::TooManyFields { .. }
                 | DecodeErrorKind::TooDeep { .. }
         )
     }

@@ -1,8 +1,21 @@
 //! `extractedFields`: what the pattern of a subscription filter cut out of a log event.
 
-use std::borrow::Cow;
+use crate::text::{Span, Text};
 
-use crate::json::{self, RawString, RawValue, Reader};
+/// A field's name and value in the record's text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Json,
+    Null,
+}
 
 /// The fields that a space-delimited filter pattern extracted, in the order they came, and the system fields
 /// (`@aws.account`, `@aws.region`) if the filter emits them.
@@ -16,22 +29,20 @@ use crate::json::{self, RawString, RawValue, Reader};
 /// # let decoded = decoder.decode(record);
 /// # let event = decoded.events().next().unwrap();
 /// let fields: Vec<_> = event.extracted_fields().unwrap().collect();
-/// assert_eq!(fields[0], ("user".into(), FieldValue::Text("root".into())));
-/// assert_eq!(fields[1], ("code".into(), FieldValue::Json("404")));
+/// assert_eq!(fields, [("user", FieldValue::Text("root")), ("code", FieldValue::Json("404"))]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct ExtractedFields<'a> {
-    json: &'a str,
-    reader: Reader<'a>,
-    started: bool,
+    text: Text<'a>,
+    fields: std::slice::Iter<'a, Field>,
 }
 
 /// A value in [`ExtractedFields`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldValue<'a> {
     /// A text, which is all that AWS sends.
-    Text(Cow<'a, str>),
+    Text(&'a str),
     /// Anything else, as its JSON: lenient producers write numbers.
     Json(&'a str),
     /// JSON's `null`.
@@ -40,7 +51,7 @@ pub enum FieldValue<'a> {
 
 impl<'a> FieldValue<'a> {
     /// The text, or the JSON of what is no text; `None` for `null`.
-    pub fn as_str(&self) -> Option<&str> {
+    pub fn as_str(self) -> Option<&'a str> {
         match self {
             FieldValue::Text(text) => Some(text),
             FieldValue::Json(json) => Some(json),
@@ -50,44 +61,42 @@ impl<'a> FieldValue<'a> {
 }
 
 impl<'a> ExtractedFields<'a> {
-    /// `json` is an object that was read over once already.
-    pub(crate) fn new(json: &'a str) -> Self {
-        ExtractedFields { json, reader: Reader::new(json, crate::limits::MAX_JSON_DEPTH), started: false }
+    pub(crate) fn new(text: Text<'a>, fields: &'a [Field]) -> Self {
+        ExtractedFields { text, fields: fields.iter() }
     }
 
     /// The value of one field. Of several with the same name the last counts, as in JSON readers elsewhere.
     pub fn get(&self, name: &str) -> Option<FieldValue<'a>> {
-        let fields = ExtractedFields::new(self.json);
-        fields.filter(|(candidate, _)| candidate == name).last().map(|(_, value)| value)
+        let field = self.fields.as_slice().iter().rfind(|field| self.text.get(field.name) == name)?;
+        Some(self.value(field))
     }
 
-    fn text(&self, raw: RawString) -> Option<Cow<'a, str>> {
-        let text = &self.json[raw.start..raw.end];
-        if !raw.escaped {
-            return Some(Cow::Borrowed(text));
+    /// The field at an index, as the iterator counts them.
+    pub fn get_index(&self, index: usize) -> Option<(&'a str, FieldValue<'a>)> {
+        let field = self.fields.as_slice().get(index)?;
+        Some((self.text.get(field.name), self.value(field)))
+    }
+
+    fn value(&self, field: &Field) -> FieldValue<'a> {
+        match field.kind {
+            Kind::Text => FieldValue::Text(self.text.get(field.value)),
+            Kind::Json => FieldValue::Json(self.text.get(field.value)),
+            Kind::Null => FieldValue::Null,
         }
-        let mut out = String::with_capacity(text.len());
-        json::unescape(text, &mut out)?;
-        Some(Cow::Owned(out))
     }
 }
 
 impl<'a> Iterator for ExtractedFields<'a> {
-    type Item = (Cow<'a, str>, FieldValue<'a>);
+    type Item = (&'a str, FieldValue<'a>);
 
-    /// The object was skipped over when the envelope was read, so that its brackets and strings are known to be whole.
-    /// What is malformed beyond that ends the iteration.
     fn next(&mut self) -> Option<Self::Item> {
-        let before = if self.started { b',' } else { b'{' };
-        self.started = true;
-        self.reader.expect(before, "a field").ok()?;
-        let key = self.reader.string().ok()?;
-        self.reader.expect(b':', "a colon").ok()?;
-        let value = match self.reader.value().ok()? {
-            RawValue::Null => FieldValue::Null,
-            RawValue::String(raw) => FieldValue::Text(self.text(raw)?),
-            RawValue::Other(start, end) => FieldValue::Json(&self.json[start..end]),
-        };
-        Some((self.text(key)?, value))
+        let field = self.fields.next()?;
+        Some((self.text.get(field.name), self.value(field)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.fields.size_hint()
     }
 }
+
+impl ExactSizeIterator for ExtractedFields<'_> {}

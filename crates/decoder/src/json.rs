@@ -37,8 +37,16 @@ impl<'a> Reader<'a> {
         Reader { bytes: text.as_bytes(), pos: 0, max_depth }
     }
 
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     pub(crate) fn position(&self) -> usize {
         self.pos
+    }
+
+    pub(crate) fn set_position(&mut self, pos: usize) {
+        self.pos = pos;
     }
 
     /// Skips white space and tells the next byte without taking it.
@@ -116,21 +124,19 @@ impl<'a> Reader<'a> {
         let start = self.pos;
         let mut escaped = false;
         loop {
-            let Some(step) = memchr::memchr2(b'"', b'\\', &self.bytes[self.pos..]) else {
-                self.pos = self.bytes.len();
-                return Err(self.error("the end of a string"));
-            };
-            self.pos += step;
-            if self.bytes[self.pos] == b'"' {
-                let end = self.pos;
-                self.pos += 1;
-                return Ok(RawString { start, end, escaped });
+            self.pos = next_quote_or_backslash(self.bytes, self.pos);
+            match self.bytes.get(self.pos) {
+                Some(b'"') => {
+                    let end = self.pos;
+                    self.pos += 1;
+                    return Ok(RawString { start, end, escaped });
+                }
+                Some(_) if self.pos + 1 < self.bytes.len() => {
+                    escaped = true;
+                    self.pos += 2;
+                }
+                _ => return Err(self.error("the end of a string")),
             }
-            escaped = true;
-            if self.pos + 1 >= self.bytes.len() {
-                return Err(self.error("the end of a string"));
-            }
-            self.pos += 2;
         }
     }
 
@@ -199,6 +205,37 @@ impl<'a> Reader<'a> {
     pub(crate) fn error(&self, expected: &'static str) -> DecodeError {
         DecodeError::at(DecodeErrorKind::Json { expected }, self.pos)
     }
+}
+
+/// Where the next quote or backslash stands, or the end.
+///
+/// Most strings are a few bytes long, for which calling `memchr` costs more than looking: the first words are looked at
+/// here, eight bytes at a time.
+#[inline]
+pub(crate) fn next_quote_or_backslash(bytes: &[u8], from: usize) -> usize {
+    const WORDS: usize = 4;
+    let mut at = from;
+    for _ in 0..WORDS {
+        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+        let word = u64::from_le_bytes(*word);
+        let found = zero_bytes(word ^ repeat(b'"')) | zero_bytes(word ^ repeat(b'\\'));
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    memchr::memchr2(b'"', b'\\', rest).map_or(bytes.len(), |step| at + step)
+}
+
+const fn repeat(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Sets the top bit of the lowest byte that is zero; higher ones may be wrong, lower ones are clear.
+#[inline]
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(repeat(0x01)) & !word & repeat(0x80)
 }
 
 /// Appends the string `raw` (the text between its quotes) to `out` with its escapes resolved. An escaped surrogate

@@ -58,6 +58,7 @@ mod json;
 pub mod kpl;
 mod limits;
 mod text;
+mod usual;
 
 pub use decoder::{Decoded, Decoder, Event, Events};
 pub use error::{DecodeError, DecodeErrorKind};

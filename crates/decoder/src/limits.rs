@@ -17,6 +17,8 @@ pub struct Limits {
     pub decompressed_bytes: usize,
     /// Log events in one record. Default: 1,000,000.
     pub events: usize,
+    /// Extracted fields of all events in one record together. Default: 4,000,000.
+    pub extracted_fields: usize,
     /// How deep JSON may nest. Default and maximum: 64.
     pub json_depth: usize,
     /// How often gzip may be wrapped in gzip. Default: 3 (Firehose makes 2).
@@ -31,7 +33,13 @@ pub(crate) const MAX_JSON_DEPTH: usize = 64;
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { decompressed_bytes: 128 << 20, events: 1_000_000, json_depth: MAX_JSON_DEPTH, gzip_layers: 3 }
+        Limits {
+            decompressed_bytes: 128 << 20,
+            events: 1_000_000,
+            extracted_fields: 4_000_000,
+            json_depth: MAX_JSON_DEPTH,
+            gzip_layers: 3,
+        }
     }
 }
 
@@ -45,6 +53,12 @@ impl Limits {
     /// Sets how many log events a record may hold.
     pub fn events(mut self, events: usize) -> Self {
         self.events = events;
+        self
+    }
+
+    /// Sets how many extracted fields a record's events may have together; values above 2^32 - 1 mean that.
+    pub fn extracted_fields(mut self, fields: usize) -> Self {
+        self.extracted_fields = fields.min(u32::MAX as usize);
         self
     }
 

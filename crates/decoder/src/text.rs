@@ -16,6 +16,12 @@ impl Span {
         Span { start: start as u32, len_and_place: (end - start) as u32 }
     }
 
+    /// The bytes of the record's own text that it covers, if it does.
+    pub(crate) fn range_in_text(self) -> Option<std::ops::Range<usize>> {
+        let start = self.start as usize;
+        (self.len_and_place & UNESCAPED == 0).then(|| start..start + self.len_and_place as usize)
+    }
+
     /// A piece of the buffer of unescaped strings.
     pub(crate) fn in_unescaped(start: usize, end: usize) -> Self {
         Span { start: start as u32, len_and_place: (end - start) as u32 | UNESCAPED }

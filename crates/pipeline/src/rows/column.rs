@@ -113,7 +113,7 @@ impl Column {
     /// The columns that an event has by itself, in its own order.
     pub(super) fn of(event: &Event<'_>) -> Vec<Column> {
         let names: Vec<String> = if let Some(fields) = event.extracted_fields() {
-            fields.map(|(name, _)| name.into_owned()).collect()
+            fields.map(|(name, _)| name.to_owned()).collect()
         } else if event.flow_log().is_some() {
             Field::DEFAULT_FORMAT.iter().map(|field| field.name().to_owned()).collect()
         } else {

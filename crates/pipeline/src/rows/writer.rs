@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use kinesis_logs_decoder::{Event, FieldValue, FlowLog};
+use kinesis_logs_decoder::{Event, ExtractedFields, FieldValue, FlowLog};
 use kinesis_logs_source::Record;
 
 use super::column::{Cell, Column};
@@ -230,7 +230,7 @@ fn write_own_json(event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>)
     };
     if let Some(fields) = event.extracted_fields() {
         for (name, value) in fields {
-            member(&name, extracted_cell(value), out);
+            member(name, extracted_cell(value), out);
         }
     } else {
         let flow = event.flow_log();
@@ -252,87 +252,61 @@ fn cells<'a>(
     flow: Option<&'a FlowLog<'a>>,
     record: Option<&'a Record>,
 ) -> impl Iterator<Item = Cell<'a>> {
+    let fields = event.extracted_fields();
     columns.iter().enumerate().map(move |(index, column)| {
-        slots.get(index).unwrap_or_else(|| column.cell(event, flow, record).unwrap_or(Cell::Null))
+        slots.get(fields.as_ref(), index).unwrap_or_else(|| column.cell(event, flow, record).unwrap_or(Cell::Null))
     })
 }
 
 fn extracted_cell(value: FieldValue<'_>) -> Cell<'_> {
     match value {
-        FieldValue::Text(text) => Cell::Text(text),
+        FieldValue::Text(text) => Cell::Text(text.into()),
         FieldValue::Json(json) => Cell::Json(json),
         _ => Cell::Null,
     }
 }
 
-/// One event's extracted fields, sorted into columns; kept from row to row.
+/// Which of an event's extracted fields each column shows; kept from row to row.
 #[derive(Debug, Default)]
 struct Slots {
-    bytes: String,
-    slots: Vec<Option<Slot>>,
-    /// For each field of the event before: its column. Events of a filter have their fields in the same order.
+    /// By column: the field's index.
+    fields: Vec<Option<usize>>,
+    /// By field of the event before: its column. Events of a filter have their fields in the same order.
     order: Vec<usize>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Slot {
-    Null,
-    Json(usize, usize),
-    Text(usize, usize),
 }
 
 impl Slots {
     /// The event's flow log line, parsed only where a column may need it.
     fn flow_log<'a>(&self, event: &Event<'a>) -> Option<FlowLog<'a>> {
-        if self.slots.iter().all(Option::is_some) { None } else { event.flow_log() }
+        if self.fields.iter().all(Option::is_some) { None } else { event.flow_log() }
     }
 
-    /// Takes an event's extracted fields. Whether the columns show all of them.
+    /// Finds the columns of an event's extracted fields. Whether all of them have one.
     fn fill(&mut self, columns: &[Column], event: &Event<'_>) -> bool {
-        self.bytes.clear();
-        self.slots.clear();
-        self.slots.resize(columns.len(), None);
+        self.fields.clear();
+        self.fields.resize(columns.len(), None);
         let Some(fields) = event.extracted_fields() else { return true };
         let mut all_shown = true;
-        for (nth, (name, value)) in fields.enumerate() {
-            let fits = |&index: &usize| columns[index].name() == name && columns[index].may_be_extracted();
-            let column = match self.order.get(nth).filter(|&index| fits(index)) {
-                Some(&index) => index,
-                None => match (0..columns.len()).find(fits) {
-                    Some(index) => {
-                        self.order.truncate(nth);
-                        if self.order.len() == nth {
-                            self.order.push(index);
-                        }
-                        index
-                    }
-                    None => {
-                        all_shown = false;
-                        continue;
-                    }
-                },
-            };
-            let start = self.bytes.len();
-            self.slots[column] = Some(match value {
-                FieldValue::Text(text) => {
-                    self.bytes.push_str(&text);
-                    Slot::Text(start, self.bytes.len())
+        for (nth, (name, _)) in fields.enumerate() {
+            let fits = |&column: &usize| columns[column].name() == name && columns[column].may_be_extracted();
+            let column = self.order.get(nth).copied().filter(fits).or_else(|| {
+                let column = (0..columns.len()).find(fits)?;
+                self.order.truncate(nth);
+                if self.order.len() == nth {
+                    self.order.push(column);
                 }
-                FieldValue::Json(json) => {
-                    self.bytes.push_str(json);
-                    Slot::Json(start, self.bytes.len())
-                }
-                _ => Slot::Null,
+                Some(column)
             });
+            match column {
+                Some(column) => self.fields[column] = Some(nth),
+                None => all_shown = false,
+            }
         }
         all_shown
     }
 
-    fn get(&self, index: usize) -> Option<Cell<'_>> {
-        Some(match (*self.slots.get(index)?)? {
-            Slot::Null => Cell::Null,
-            Slot::Json(start, end) => Cell::Json(&self.bytes[start..end]),
-            Slot::Text(start, end) => Cell::Text(self.bytes[start..end].into()),
-        })
+    fn get<'a>(&self, fields: Option<&ExtractedFields<'a>>, column: usize) -> Option<Cell<'a>> {
+        let (_, value) = fields?.get_index((*self.fields.get(column)?)?)?;
+        Some(extracted_cell(value))
     }
 }
