@@ -6,7 +6,7 @@
 //! [AWS]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::extracted::{Field, Kind};
+use crate::extracted::{Field, Kind, NamesId, Range};
 use crate::json::{self, RawString, RawValue, Reader, Result};
 use crate::limits::Limits;
 use crate::text::Span;
@@ -31,7 +31,7 @@ pub(crate) struct LogEvent {
     pub(crate) timestamp: Option<i64>,
     pub(crate) message: Option<Span>,
     /// Its part of [`Tables::fields`].
-    pub(crate) extracted_fields: Option<(u32, u32)>,
+    pub(crate) extracted_fields: Option<Range>,
 }
 
 /// What a record's text turned out to hold; kept from record to record for its allocations.
@@ -171,7 +171,7 @@ impl EnvelopeParser<'_> {
         Ok(())
     }
 
-    fn extracted_fields(&mut self, reader: &mut Reader<'_>) -> Result<(u32, u32)> {
+    fn extracted_fields(&mut self, reader: &mut Reader<'_>) -> Result<Range> {
         let start = self.tables.fields.len();
         reader.object(|reader, key| {
             let limit = self.limits.extracted_fields;
@@ -188,7 +188,7 @@ impl EnvelopeParser<'_> {
             Ok(())
         })?;
         // The limit on fields fits 32 bits.
-        Ok((start as u32, self.tables.fields.len() as u32))
+        Ok(Range { start: start as u32, end: self.tables.fields.len() as u32, names: NamesId::fresh() })
     }
 
     /// Keys are compared as they stand: nobody escapes them.

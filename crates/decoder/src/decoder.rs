@@ -244,9 +244,8 @@ impl<'a> Event<'a> {
 
     /// `extractedFields`, present if the filter's pattern names fields.
     pub fn extracted_fields(&self) -> Option<ExtractedFields<'a>> {
-        let (start, end) = self.event.extracted_fields?;
-        let fields = &self.decoded.tables.fields[start as usize..end as usize];
-        Some(ExtractedFields::new(self.decoded.text, fields))
+        let range = self.event.extracted_fields?;
+        Some(ExtractedFields::new(self.decoded.text, &self.decoded.tables.fields, range))
     }
 
     /// The value of one extracted field.

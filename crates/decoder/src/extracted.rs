@@ -1,6 +1,29 @@
 //! `extractedFields`: what the pattern of a subscription filter cut out of a log event.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::text::{Span, Text};
+
+/// Where an event's fields lie in the record's table.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Range {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    pub(crate) names: NamesId,
+}
+
+/// Identifies the names that an event's extracted fields have, in their order: two events with the same id have the same
+/// names, whatever decoder they come from. Events with the same names mostly, not always, have the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NamesId(u64);
+
+impl NamesId {
+    /// An id that no event has yet.
+    pub(crate) fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NamesId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// A field's name and value in the record's text.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +58,7 @@ pub(crate) enum Kind {
 pub struct ExtractedFields<'a> {
     text: Text<'a>,
     fields: std::slice::Iter<'a, Field>,
+    names: NamesId,
 }
 
 /// A value in [`ExtractedFields`].
@@ -61,23 +85,37 @@ impl<'a> FieldValue<'a> {
 }
 
 impl<'a> ExtractedFields<'a> {
-    pub(crate) fn new(text: Text<'a>, fields: &'a [Field]) -> Self {
-        ExtractedFields { text, fields: fields.iter() }
+    pub(crate) fn new(text: Text<'a>, fields: &'a [Field], range: Range) -> Self {
+        let fields = &fields[range.start as usize..range.end as usize];
+        ExtractedFields { text, fields: fields.iter(), names: range.names }
+    }
+
+    /// Tells events with the same names apart from others without looking at the names: what was worked out for one
+    /// event, such as which column each field belongs in, holds for all with its id.
+    pub fn names_id(&self) -> NamesId {
+        self.names
     }
 
     /// The value of one field. Of several with the same name the last counts, as in JSON readers elsewhere.
     pub fn get(&self, name: &str) -> Option<FieldValue<'a>> {
         let field = self.fields.as_slice().iter().rfind(|field| self.text.get(field.name) == name)?;
-        Some(self.value(field))
+        Some(self.value_of(field))
     }
 
-    /// The field at an index, as the iterator counts them.
-    pub fn get_index(&self, index: usize) -> Option<(&'a str, FieldValue<'a>)> {
-        let field = self.fields.as_slice().get(index)?;
-        Some((self.text.get(field.name), self.value(field)))
+    /// The name of the field at an index, as the iterator counts them.
+    #[inline]
+    pub fn name(&self, index: usize) -> Option<&'a str> {
+        Some(self.text.get(self.fields.as_slice().get(index)?.name))
     }
 
-    fn value(&self, field: &Field) -> FieldValue<'a> {
+    /// The value of the field at an index, as the iterator counts them.
+    #[inline]
+    pub fn value(&self, index: usize) -> Option<FieldValue<'a>> {
+        Some(self.value_of(self.fields.as_slice().get(index)?))
+    }
+
+    #[inline]
+    fn value_of(&self, field: &Field) -> FieldValue<'a> {
         match field.kind {
             Kind::Text => FieldValue::Text(self.text.get(field.value)),
             Kind::Json => FieldValue::Json(self.text.get(field.value)),
@@ -89,9 +127,10 @@ impl<'a> ExtractedFields<'a> {
 impl<'a> Iterator for ExtractedFields<'a> {
     type Item = (&'a str, FieldValue<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let field = self.fields.next()?;
-        Some((self.text.get(field.name), self.value(field)))
+        Some((self.text.get(field.name), self.value_of(field)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

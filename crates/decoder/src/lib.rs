@@ -62,6 +62,6 @@ mod usual;
 
 pub use decoder::{Decoded, Decoder, Event, Events};
 pub use error::{DecodeError, DecodeErrorKind};
-pub use extracted::{ExtractedFields, FieldValue};
+pub use extracted::{ExtractedFields, FieldValue, NamesId};
 pub use flow_log::FlowLog;
 pub use limits::Limits;

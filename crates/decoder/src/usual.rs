@@ -8,9 +8,9 @@
 //! reader takes the event from its start. Both give the same for what both can read.
 
 use crate::cloudwatch::LogEvent;
-use crate::extracted::{Field, Kind};
+use crate::extracted::{Field, Kind, NamesId, Range};
 use crate::json::{Reader, next_quote_or_backslash};
-use crate::text::Span;
+use crate::text::{Span, equal};
 
 /// Reads the event that begins at the reader's position and moves the reader behind it. Its fields are appended to
 /// `fields`, of which there may be `max_fields`; on `None` nothing has changed.
@@ -19,7 +19,7 @@ use crate::text::Span;
 pub(crate) fn log_event(
     reader: &mut Reader<'_>,
     fields: &mut Vec<Field>,
-    before: (u32, u32),
+    before: Range,
     max_fields: usize,
 ) -> Option<LogEvent> {
     let len = fields.len();
@@ -38,7 +38,7 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    fn log_event(&mut self, fields: &mut Vec<Field>, before: (u32, u32), max_fields: usize) -> Option<LogEvent> {
+    fn log_event(&mut self, fields: &mut Vec<Field>, before: Range, max_fields: usize) -> Option<LogEvent> {
         self.take(b"{\"id\":\"")?;
         let id = Some(self.string()?);
         self.take(b",\"timestamp\":")?;
@@ -57,9 +57,10 @@ impl Cursor<'_> {
     }
 
     /// The members of an object of which `{"` was taken, and its end.
-    fn fields(&mut self, fields: &mut Vec<Field>, before: (u32, u32), max_fields: usize) -> Option<(u32, u32)> {
+    fn fields(&mut self, fields: &mut Vec<Field>, before: Range, max_fields: usize) -> Option<Range> {
         let start = fields.len();
-        let mut foretold = before.0 as usize..before.1 as usize;
+        let mut foretold = before.start as usize..before.end as usize;
+        let mut all_foretold = true;
         loop {
             if fields.len() == max_fields {
                 return None;
@@ -67,6 +68,7 @@ impl Cursor<'_> {
             let name = match foretold.next().and_then(|index| self.repeat(fields[index].name)) {
                 Some(name) => name,
                 None => {
+                    all_foretold = false;
                     let name = self.string()?;
                     self.take(b":\"")?;
                     name
@@ -76,7 +78,10 @@ impl Cursor<'_> {
             fields.push(Field { name, value, kind: Kind::Text });
             match self.take_any()? {
                 b',' => self.take(b"\"")?,
-                b'}' => return Some((start as u32, fields.len() as u32)),
+                b'}' => {
+                    let names = if all_foretold && foretold.is_empty() { before.names } else { NamesId::fresh() };
+                    return Some(Range { start: start as u32, end: fields.len() as u32, names });
+                }
                 _ => return None,
             }
         }
@@ -89,7 +94,8 @@ impl Cursor<'_> {
         let range = earlier.range_in_text()?;
         let (start, end) = (self.pos, self.pos + range.len());
         let segment = self.bytes.get(range.start..range.end + BEHIND.len())?;
-        if segment.ends_with(BEHIND) && self.bytes.get(start..)?.starts_with(segment) {
+        let here = self.bytes.get(start..end + BEHIND.len())?;
+        if segment.ends_with(BEHIND) && equal(segment, here) {
             self.pos = end + BEHIND.len();
             return Some(Span::in_text(start, end));
         }

@@ -108,6 +108,34 @@ fn extracted_fields_keep_order_numbers_and_escapes_and_differ_per_event() {
 }
 
 #[test]
+fn events_with_the_same_names_id_have_the_same_names() {
+    let fields = [
+        r#"{"a":"1","b":"2"}"#,
+        r#"{"a":"3","b":"4"}"#,
+        r#"{"a":"5"}"#,
+        r#"{"a":"6","c":"7"}"#,
+        r#"{"a":"8","b":"9"}"#,
+    ];
+    let usual = |fields: &str| format!(r#"{{"id":"1","timestamp":1,"message":"m","extractedFields":{fields}}}"#);
+    let json = envelope(&fields.map(usual).join(","));
+    let mut decoder = Decoder::new();
+    let mut other = Decoder::new();
+    let other = other.decode(json.as_bytes());
+    let mut seen = Vec::new();
+    for event in decoder.decode(json.as_bytes()).events().chain(other.events()) {
+        let fields = event.extracted_fields().unwrap();
+        seen.push((fields.names_id(), fields.map(|(name, _)| name).collect::<Vec<_>>()));
+    }
+    for (id, names) in &seen {
+        for (other_id, other_names) in &seen {
+            assert!(id != other_id || names == other_names, "{names:?} and {other_names:?}");
+        }
+    }
+    assert_eq!(seen[0].0, seen[1].0, "repeated names are found to be so");
+    assert_ne!(seen[0].0, seen[2].0);
+}
+
+#[test]
 fn control_messages_are_counted_and_never_emitted() {
     let named = br#"{"logEvents":[{"id":"1","message":"CWL CONTROL MESSAGE"}],"logGroup":"named","messageType":"CONTROL_MESSAGE"}"#;
     for data in [control_message(), br#"{"messageType":"CONTROL_MESSAGE"}"#.to_vec(), named.to_vec()] {

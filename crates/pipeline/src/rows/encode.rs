@@ -4,6 +4,7 @@ use super::column::Cell;
 
 /// TSV as the ancestor writes it: values as they are. Only log lines, which may hold tabs and line feeds of their own,
 /// have them escaped, so that a row stays a row.
+#[inline]
 pub(super) fn tsv(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => out.push(b'-'),

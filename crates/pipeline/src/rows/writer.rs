@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use kinesis_logs_decoder::{Event, ExtractedFields, FieldValue, FlowLog};
+use kinesis_logs_decoder::{Event, ExtractedFields, FieldValue, FlowLog, NamesId};
 use kinesis_logs_source::Record;
 
 use super::column::{Cell, Column};
@@ -266,47 +266,45 @@ fn extracted_cell(value: FieldValue<'_>) -> Cell<'_> {
     }
 }
 
-/// Which of an event's extracted fields each column shows; kept from row to row.
+/// Which of an event's extracted fields each column shows; kept for all events with the same names.
 #[derive(Debug, Default)]
 struct Slots {
+    names: Option<NamesId>,
     /// By column: the field's index.
     fields: Vec<Option<usize>>,
-    /// By field of the event before: its column. Events of a filter have their fields in the same order.
-    order: Vec<usize>,
+    /// Whether every field has a column.
+    all_shown: bool,
 }
 
 impl Slots {
+    /// Finds the columns of an event's extracted fields. Whether all of them have one.
+    fn fill(&mut self, columns: &[Column], event: &Event<'_>) -> bool {
+        let fields = event.extracted_fields();
+        let names = fields.as_ref().map(ExtractedFields::names_id);
+        if self.names == names && self.fields.len() == columns.len() {
+            return self.all_shown;
+        }
+        self.names = names;
+        self.all_shown = true;
+        self.fields.clear();
+        self.fields.resize(columns.len(), None);
+        for (nth, (name, _)) in fields.into_iter().flatten().enumerate() {
+            match columns.iter().position(|column| column.name() == name && column.may_be_extracted()) {
+                Some(column) => self.fields[column] = Some(nth),
+                None => self.all_shown = false,
+            }
+        }
+        self.all_shown
+    }
+
     /// The event's flow log line, parsed only where a column may need it.
     fn flow_log<'a>(&self, event: &Event<'a>) -> Option<FlowLog<'a>> {
         if self.fields.iter().all(Option::is_some) { None } else { event.flow_log() }
     }
 
-    /// Finds the columns of an event's extracted fields. Whether all of them have one.
-    fn fill(&mut self, columns: &[Column], event: &Event<'_>) -> bool {
-        self.fields.clear();
-        self.fields.resize(columns.len(), None);
-        let Some(fields) = event.extracted_fields() else { return true };
-        let mut all_shown = true;
-        for (nth, (name, _)) in fields.enumerate() {
-            let fits = |&column: &usize| columns[column].name() == name && columns[column].may_be_extracted();
-            let column = self.order.get(nth).copied().filter(fits).or_else(|| {
-                let column = (0..columns.len()).find(fits)?;
-                self.order.truncate(nth);
-                if self.order.len() == nth {
-                    self.order.push(column);
-                }
-                Some(column)
-            });
-            match column {
-                Some(column) => self.fields[column] = Some(nth),
-                None => all_shown = false,
-            }
-        }
-        all_shown
-    }
-
+    #[inline]
     fn get<'a>(&self, fields: Option<&ExtractedFields<'a>>, column: usize) -> Option<Cell<'a>> {
-        let (_, value) = fields?.get_index((*self.fields.get(column)?)?)?;
-        Some(extracted_cell(value))
+        let index = (*self.fields.get(column)?)?;
+        Some(extracted_cell(fields?.value(index)?))
     }
 }
