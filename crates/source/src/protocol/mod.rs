@@ -10,15 +10,15 @@
 //!              handle_*(now, answer) -> Delivery  records, in order per shard, parents before children
 //! ```
 
+mod messages;
 mod pacing;
 mod position;
 mod shard;
 mod shard_consumer;
 mod stream_consumer;
 
+pub use messages::{Delivery, RawRecord, RecordPage, Request, ShardPage};
 pub use pacing::{Pacing, RetryPolicy};
 pub use position::{ShardPosition, StartPosition, Stop};
 pub use shard::{SequenceNumber, Shard, ShardId, StreamId};
-pub use stream_consumer::{
-    ConsumerConfig, Delivery, Progress, RawRecord, RecordPage, Request, ShardPage, ShardSelection, StreamConsumer,
-};
+pub use stream_consumer::{ConsumerConfig, Progress, ShardSelection, StreamConsumer};

@@ -19,13 +19,16 @@
 //! The position moves with every page, before the page is delivered: an iterator that is made anew continues behind the
 //! last record handed on, or at the original position if there was none.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::messages::{RawRecord, RecordPage};
 use super::pacing::{Failures, Pacer, Pacing, RetryPolicy};
 use super::position::{ShardPosition, Window};
 use super::shard::ShardId;
-use super::stream_consumer::{RawRecord, RecordPage};
 use crate::error::{ApiError, ApiErrorKind};
+
+/// How long to wait after a page without records that is not the tip, where pacing does not say longer.
+const EMPTY_PAGE_WAIT: Duration = Duration::from_millis(20);
 
 /// What a shard wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +186,7 @@ impl ShardConsumer {
         };
         self.not_before = match self.state {
             State::Reading { .. } if at_tip => now + pacing.poll_interval,
+            State::Reading { .. } if is_empty => now + EMPTY_PAGE_WAIT,
             _ => now,
         };
         let mut records = page.records;

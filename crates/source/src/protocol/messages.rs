@@ -1,0 +1,82 @@
+//! What passes between the protocol and whoever drives it.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::position::ShardPosition;
+use super::shard::{SequenceNumber, Shard, ShardId};
+
+/// Something to do for a [`StreamConsumer`](super::StreamConsumer).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// `ListShards`: with the token if there is one, else with the stream and, where it is known, only the shards that
+    /// hold something from this time on.
+    ListShards {
+        /// Continues a listing.
+        next_token: Option<String>,
+        /// A filter that a server may ignore.
+        from: Option<Timestamp>,
+    },
+    /// `GetShardIterator`.
+    GetShardIterator {
+        /// The shard.
+        shard: ShardId,
+        /// Where it is to begin.
+        position: ShardPosition,
+    },
+    /// `GetRecords`.
+    GetRecords {
+        /// The shard that the iterator belongs to.
+        shard: ShardId,
+        /// The iterator.
+        iterator: String,
+    },
+}
+
+/// One answer to `ListShards`.
+#[derive(Debug, Clone)]
+pub struct ShardPage {
+    /// Shards.
+    pub shards: Vec<Shard>,
+    /// Where the listing continues.
+    pub next_token: Option<String>,
+    /// The server's clock (the answer's `Date`), in whole seconds.
+    pub server_time: Timestamp,
+}
+
+/// One answer to `GetRecords`.
+#[derive(Debug, Clone)]
+pub struct RecordPage {
+    /// Records, in order.
+    pub records: Vec<RawRecord>,
+    /// Where reading continues; nothing at the end of a closed shard.
+    pub next_iterator: Option<String>,
+    /// How far the answer is from the tip.
+    pub millis_behind_latest: Option<i64>,
+    /// The shards that continue this one, at its end.
+    pub child_shards: Vec<Shard>,
+    /// The server's clock (the answer's `Date`), in whole seconds.
+    pub server_time: Timestamp,
+}
+
+/// A record as Kinesis holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord {
+    /// Its place in the shard.
+    pub sequence_number: SequenceNumber,
+    /// When it arrived, approximately.
+    pub arrival: Option<Timestamp>,
+    /// Its partition key; streams that distribute records themselves may have none.
+    pub partition_key: Option<String>,
+    /// Its payload.
+    pub data: Bytes,
+}
+
+/// What an answer brought.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Records to hand on.
+    pub records: Vec<RawRecord>,
+    /// How far behind the tip they are, in milliseconds.
+    pub millis_behind_latest: Option<i64>,
+}
