@@ -12,6 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use kinesis_logs_decoder::kpl::Aggregated;
 use kinesis_logs_source::Record;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// A record as one line of JSON, with why it could not be decoded.
@@ -65,28 +67,36 @@ pub(crate) fn read(
 /// Captured records one a value, the AWS CLI's answers with many, or plain envelopes, which are records themselves.
 fn read_json(input: impl Read, name: &str, each: &mut impl FnMut(Record) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut index = 0;
-    let mut give = |value: Value| -> anyhow::Result<()> {
-        let record = match value {
-            Value::Object(object) if object.contains_key("Data") => {
+    let mut give = |value: &RawValue| -> anyhow::Result<()> {
+        let record = match serde_json::from_str(value.get()) {
+            Ok(Value::Object(object)) if object.contains_key("Data") => {
                 captured(object, name, index).with_context(|| format!("record {index} of {name}"))?
             }
-            other => bare(name, index, other.to_string().into_bytes()),
+            // As it stands: read and written again, its members would change places.
+            _ => bare(name, index, value.get().as_bytes().to_vec()),
         };
         index += 1;
         each(record)
     };
-    for value in serde_json::Deserializer::from_reader(input).into_iter::<Value>() {
-        match value.with_context(|| format!("malformed JSON in {name}"))? {
-            Value::Array(values) => values.into_iter().try_for_each(&mut give)?,
-            Value::Object(mut object) if object.get("Records").is_some_and(Value::is_array) => {
-                if let Some(Value::Array(values)) = object.remove("Records") {
-                    values.into_iter().try_for_each(&mut give)?;
-                }
-            }
-            other => give(other)?,
+    for value in serde_json::Deserializer::from_reader(input).into_iter::<Box<RawValue>>() {
+        let value = value.with_context(|| format!("malformed JSON in {name}"))?;
+        let many: Option<Vec<&RawValue>> = match value.get().as_bytes().first() {
+            Some(b'[') => serde_json::from_str(value.get()).ok(),
+            _ => serde_json::from_str(value.get()).ok().map(|Answer { records }| records),
+        };
+        match many {
+            Some(records) => records.into_iter().try_for_each(&mut give)?,
+            None => give(&value)?,
         }
     }
     Ok(())
+}
+
+/// What `aws kinesis get-records` prints.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Vec<&'a RawValue>,
 }
 
 fn captured(object: Map<String, Value>, name: &str, index: usize) -> anyhow::Result<Record> {
@@ -179,6 +189,8 @@ mod tests {
         assert_eq!(records(answer.as_bytes()), [whole("7"), whole("7")].concat(), "an answer");
         assert_eq!(records(format!("{object}\n{object}").as_bytes()).len(), 2, "one a line");
         assert_eq!(records(b"{\"messageType\":\"X\"}{\"messageType\":\"Y\"}").len(), 2, "envelopes");
+        let odd_order = br#"{"messageType":"X","b":1.50,"a":2}"#;
+        assert_eq!(records(odd_order)[0].2, odd_order, "an envelope is not rewritten");
         assert_eq!(records(b"plain text")[0].2, b"plain text");
         assert_eq!(records(b"")[0].2, b"");
     }
