@@ -40,7 +40,7 @@ impl Progress {
             _ => String::new(),
         };
         self.bar.set_message(format!(
-            "{} rows · {} of {} · {} of {} shards open{behind}",
+            "{} rows from {} records, {} · {} of {} shards open{behind}",
             HumanCount(rows),
             HumanCount(stats.records),
             HumanBytes(stats.bytes),
