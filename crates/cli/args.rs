@@ -105,7 +105,7 @@ pub(crate) struct RowArgs {
     pub(crate) undecodable: Option<PathBuf>,
 
     /// Do not inflate a record beyond this many MiB
-    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=2047))]
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=700))]
     pub(crate) max_record_mib: u32,
 }
 

@@ -48,7 +48,7 @@ impl Decoder {
     /// A decoder that spends at most `limits` on a record.
     pub fn with_limits(limits: Limits) -> Self {
         Decoder {
-            limits,
+            limits: limits.clamped(),
             inflater: Inflater::new(),
             text: Buffer::default(),
             outer: Buffer::default(),
@@ -66,6 +66,10 @@ impl Decoder {
         let bytes = if gzip::is_gzip(data) {
             self.open_gzip(data);
             self.text.as_slice()
+        } else if data.len() > self.limits.decompressed_bytes {
+            let limit = self.limits.decompressed_bytes;
+            self.tables.errors.push(DecodeError::new(DecodeErrorKind::TooLarge { limit }));
+            &[]
         } else {
             data
         };

@@ -13,7 +13,7 @@
 #[non_exhaustive]
 pub struct Limits {
     /// Bytes a record may inflate to. Default: 128 MiB, room for the largest Kinesis record (10 MiB) of flow logs,
-    /// which inflate some sevenfold. At most 2 GiB.
+    /// which inflate some sevenfold. At most 700 MiB.
     pub decompressed_bytes: usize,
     /// Log events in one record. Default: 1,000,000.
     pub events: usize,
@@ -25,8 +25,8 @@ pub struct Limits {
     pub gzip_layers: usize,
 }
 
-/// Offsets into a record's text are 31 bits wide.
-pub(crate) const MAX_TEXT: usize = (1 << 31) - 1;
+/// Offsets into a record's text are 31 bits wide, and a text that is no UTF-8 grows up to threefold by replacements.
+const MAX_DECOMPRESSED: usize = 700 << 20;
 
 /// The JSON skipper keeps its stack of brackets in one 64-bit word.
 pub(crate) const MAX_JSON_DEPTH: usize = 64;
@@ -44,9 +44,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets how many bytes a record may inflate to; values above 2 GiB mean 2 GiB.
+    /// Sets how many bytes a record may inflate to; values above 700 MiB mean 700 MiB.
     pub fn decompressed_bytes(mut self, bytes: usize) -> Self {
-        self.decompressed_bytes = bytes.min(MAX_TEXT);
+        self.decompressed_bytes = bytes.min(MAX_DECOMPRESSED);
         self
     }
 
@@ -72,5 +72,16 @@ impl Limits {
     pub fn gzip_layers(mut self, layers: usize) -> Self {
         self.gzip_layers = layers;
         self
+    }
+
+    /// The same within what the decoder can do, whatever was written into the fields.
+    pub(crate) fn clamped(self) -> Self {
+        let Limits { decompressed_bytes, events, extracted_fields, json_depth, gzip_layers } = self;
+        Limits::default()
+            .decompressed_bytes(decompressed_bytes)
+            .events(events)
+            .extracted_fields(extracted_fields)
+            .json_depth(json_depth)
+            .gzip_layers(gzip_layers)
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Span {
 const UNESCAPED: u32 = 1 << 31;
 
 impl Span {
-    /// A piece of the record's own text. Offsets fit: [`MAX_TEXT`](crate::limits::MAX_TEXT) bounds the text.
+    /// A piece of the record's own text. Offsets fit: [`Limits`](crate::Limits) bound the text.
     pub(crate) fn in_text(start: usize, end: usize) -> Self {
         Span { start: start as u32, len_and_place: (end - start) as u32 }
     }

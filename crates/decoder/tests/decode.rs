@@ -213,6 +213,9 @@ fn limits_bound_bytes_events_and_depth() {
     let mut decoder = Decoder::with_limits(Limits::default().decompressed_bytes(1 << 20));
     assert_eq!(decode_with(&mut decoder, &bomb).1, [DecodeErrorKind::TooLarge { limit: 1 << 20 }]);
 
+    let plain = vec![b' '; (1 << 20) + 1];
+    assert_eq!(decode_with(&mut decoder, &plain).1, [DecodeErrorKind::TooLarge { limit: 1 << 20 }]);
+
     let many = envelope(&vec!["{\"message\":\"m\"}"; 20].join(","));
     let mut decoder = Decoder::with_limits(Limits::default().events(5));
     let (messages, errors) = decode_with(&mut decoder, many.as_bytes());
@@ -226,6 +229,14 @@ fn limits_bound_bytes_events_and_depth() {
     let deep = envelope(&format!(r#"{{"message":"m"}},{{"x":{}{}}}"#, "[".repeat(65), "]".repeat(65)));
     let (messages, errors) = decode(deep.as_bytes());
     assert_eq!((messages.len(), errors), (1, vec![DecodeErrorKind::TooDeep { limit: 64 }]));
+}
+
+#[test]
+fn limits_beyond_what_the_decoder_can_do_are_brought_within_it() {
+    let mut limits = Limits::default();
+    (limits.decompressed_bytes, limits.json_depth, limits.extracted_fields) = (usize::MAX, usize::MAX, usize::MAX);
+    let record = FlowLogs::new(1).next_record();
+    assert_eq!(decode_with(&mut Decoder::with_limits(limits), &record.data), (record.lines, vec![]));
 }
 
 #[test]

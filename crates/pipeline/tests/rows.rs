@@ -58,6 +58,13 @@ fn extracted_fields_are_shown_sorted_and_verbatim() {
 }
 
 #[test]
+fn json_that_producers_write_for_text_stays_on_one_line_and_valid() {
+    let events = [extracted("{\"a\":{\"b\":\n1},\"c\":truly}")];
+    assert_eq!(text(RowFormat::Json, &events), "{\"a\":{\"b\":1},\"c\":\"truly\"}\n");
+    assert_eq!(text(RowFormat::Tsv, &events), "a\tc\n{\"b\":\\n1}\ttruly\n");
+}
+
+#[test]
 fn flow_log_lines_give_their_fields_typed() {
     let events = [line(FLOW), line(NODATA)];
     assert_eq!(

@@ -1,5 +1,7 @@
 //! Cells in the dress of a format.
 
+use serde::de::IgnoredAny;
+
 use super::column::Cell;
 
 /// TSV as the ancestor writes it: values as they are. Only log lines, which may hold tabs and line feeds of their own,
@@ -9,9 +11,8 @@ pub(super) fn tsv(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => out.push(b'-'),
         Cell::Integer(number) => integer(*number, out),
-        Cell::Json(text) => out.extend_from_slice(text.as_bytes()),
         Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
-        Cell::Line(line) => {
+        Cell::Json(line) | Cell::Line(line) => {
             for &byte in line.as_bytes() {
                 match byte {
                     b'\t' => out.extend_from_slice(b"\\t"),
@@ -54,9 +55,18 @@ pub(super) fn json(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => out.extend_from_slice(b"null"),
         Cell::Integer(number) => integer(*number, out),
-        Cell::Json(json) => out.extend_from_slice(json.as_bytes()),
+        Cell::Json(json) => raw_json(json, out),
         Cell::Text(text) => json_text(text, out),
         Cell::Line(line) => json_text(line, out),
+    }
+}
+
+/// JSON that a producer wrote: on one line, and as text if it is not valid, so that the row is.
+fn raw_json(json: &str, out: &mut Vec<u8>) {
+    match serde_json::from_str::<IgnoredAny>(json) {
+        // Within valid JSON line feeds stand between tokens only.
+        Ok(_) => out.extend(json.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r'))),
+        Err(_) => json_text(json, out),
     }
 }
 

@@ -102,9 +102,9 @@ impl ShardConsumer {
         self.millis_behind_latest
     }
 
-    /// Whether it waits for a listing.
+    /// Whether it waits for a listing that it asked for.
     pub(crate) fn is_confirming(&self) -> bool {
-        matches!(self.state, State::ConfirmingEnd | State::ConfirmingStop { .. })
+        self.in_flight.is_some() && matches!(self.state, State::ConfirmingEnd | State::ConfirmingStop { .. })
     }
 
     /// When the next step may be taken; `None` while an answer is outstanding or nothing is left to do.

@@ -94,6 +94,8 @@ pub struct StreamConsumer {
     connect_failures: u32,
     /// Whether a listing was ever complete.
     listed: bool,
+    /// Whether a shard wants a listing younger than the one under way.
+    list_again: bool,
     rng: fastrand::Rng,
 }
 
@@ -111,6 +113,7 @@ impl StreamConsumer {
             connected: false,
             connect_failures: 0,
             listed: false,
+            list_again: false,
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -120,23 +123,34 @@ impl StreamConsumer {
         if let Some(request) = self.poll_listing(now) {
             return Some(request);
         }
+        let pacing = self.config.pacing;
         while let Some((at, id)) = self.ready.first() {
             if *at > now {
                 return None;
             }
             let id = id.clone();
             self.ready.pop_first();
-            let pacing = self.config.pacing;
             let Some(consumer) = self.consumer(&id) else { continue };
+            // What the queue says may be older than what the shard now wants.
+            match consumer.ready_at(&pacing, now) {
+                Some(at) if at > now => {
+                    self.ready.insert((at, id));
+                    continue;
+                }
+                Some(_) => {}
+                None => continue,
+            }
             match consumer.take_step(&pacing, now) {
                 Step::GetIterator(position) => return Some(Request::GetShardIterator { shard: id, position }),
                 Step::GetRecords(iterator) => return Some(Request::GetRecords { shard: id, iterator }),
-                Step::List => {
-                    self.list_now(now);
-                    if let Some(request) = self.poll_listing(now) {
-                        return Some(request);
+                Step::List => match &self.listing {
+                    Listing::Due(_) => {
+                        self.listing = Listing::Due(now);
+                        return self.poll_listing(now);
                     }
-                }
+                    // It was asked for before the shard came to its end, and may not show that.
+                    Listing::InFlight(_) | Listing::More { .. } => self.list_again = true,
+                },
                 Step::Wait => {}
             }
         }
@@ -259,13 +273,6 @@ impl StreamConsumer {
         Some(Request::ListShards { next_token, from })
     }
 
-    /// Brings the next listing forward, unless one is under way.
-    fn list_now(&mut self, now: Instant) {
-        if let Listing::Due(at) = &mut self.listing {
-            *at = (*at).min(now);
-        }
-    }
-
     /// Takes a complete listing.
     fn listed(&mut self, shards: Vec<Shard>, now: Instant) -> Result<(), Error> {
         let is_first = !std::mem::replace(&mut self.listed, true);
@@ -288,6 +295,11 @@ impl StreamConsumer {
             if let Some(consumer) = self.consumer(id) {
                 consumer.handle_closed();
             }
+        }
+        if std::mem::take(&mut self.list_again) {
+            self.listing = Listing::Due(now);
+            self.start_shards(now);
+            return Ok(());
         }
         let confirming: Vec<ShardId> = self.confirming().cloned().collect();
         for id in confirming {

@@ -1,0 +1,77 @@
+//! The protocol by itself, asked and answered by hand where the order of answers matters.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use kinesis_logs_source::protocol::{
+    ConsumerConfig, RecordPage, Request, Shard, ShardPage, StartPosition, Stop, StreamConsumer,
+};
+
+fn shard(id: &str, parents: &[&str], closed: bool) -> Shard {
+    let parents = parents.iter().map(|&parent| parent.into()).collect();
+    Shard { id: id.into(), parents, hash_key_range: None, closed }
+}
+
+fn listing(shards: &[Shard]) -> ShardPage {
+    ShardPage { shards: shards.to_vec(), next_token: None, server_time: Timestamp::UNIX_EPOCH }
+}
+
+fn page(next_iterator: Option<&str>) -> RecordPage {
+    RecordPage {
+        records: Vec::new(),
+        next_iterator: next_iterator.map(str::to_owned),
+        millis_behind_latest: Some(0),
+        child_shards: Vec::new(),
+        server_time: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// A consumer that reads the one shard `a` and has just been told of its iterator.
+fn reading(now: Instant) -> StreamConsumer {
+    let config = ConsumerConfig { start: StartPosition::TrimHorizon, stop: Stop::Never, ..ConsumerConfig::default() };
+    let mut consumer = StreamConsumer::new("stream".into(), config, 1, now);
+    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
+    consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
+    assert!(matches!(consumer.poll_request(now), Some(Request::GetShardIterator { .. })));
+    consumer.handle_iterator(&"a".into(), Ok("first".to_owned()), now).unwrap();
+    consumer
+}
+
+#[test]
+fn a_listing_asked_for_before_a_shard_ended_does_not_decide_about_its_end() {
+    let start = Instant::now();
+    let mut consumer = reading(start);
+    assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
+    // The listing that is due every minute is under way when the shard's last page comes.
+    let now = start + Duration::from_secs(60);
+    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
+    consumer.handle_records(&"a".into(), Ok(page(None)), now).unwrap();
+    assert_eq!(consumer.poll_request(now), None);
+    consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
+
+    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })), "a younger listing is asked for");
+    let shards = [shard("a", &[], true), shard("b", &["a"], false)];
+    consumer.handle_shards(Ok(listing(&shards)), now).unwrap();
+    assert!(
+        matches!(consumer.poll_request(now), Some(Request::GetShardIterator { shard, .. }) if shard.as_str() == "b")
+    );
+}
+
+#[test]
+fn a_shard_is_never_asked_twice_at_once() {
+    let start = Instant::now();
+    let mut consumer = reading(start);
+    assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
+    let now = start + Duration::from_secs(60);
+    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
+    // The shard ends, and before anybody asks what it wants the listing comes.
+    consumer.handle_records(&"a".into(), Ok(page(None)), now).unwrap();
+    consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
+    let later = now + Duration::from_secs(60);
+    let mut asked = Vec::new();
+    while let Some(request) = consumer.poll_request(later) {
+        asked.push(request);
+    }
+    assert_eq!(asked.len(), 1, "{asked:?}");
+}
