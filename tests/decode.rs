@@ -6,22 +6,24 @@ use kinesis_logs_generator::{FlowLogs, aggregate};
 
 use crate::util::{command, record, run, scratch_file};
 
+/// Base64 by RFC 4648's table: what the command's own library makes would test nothing.
+fn base64(data: &[u8]) -> String {
+    const TABLE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in data.chunks(3) {
+        let bits = chunk.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            let value = TABLE[(bits >> (18 - 6 * digit) & 63) as usize];
+            text.push(if digit <= chunk.len() { char::from(value) } else { '=' });
+        }
+    }
+    text
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_containers_and_answers_of_the_aws_cli_are_recognised() {
     let data = record("a line");
-    let base64 = {
-        // Base64 by way of the captured form that the command itself reads would test nothing; this is RFC 4648's table.
-        const TABLE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut text = String::new();
-        for chunk in data.chunks(3) {
-            let bits = chunk.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-            for digit in 0..4 {
-                let value = TABLE[(bits >> (18 - 6 * digit) & 63) as usize];
-                text.push(if digit <= chunk.len() { char::from(value) } else { '=' });
-            }
-        }
-        text
-    };
+    let base64 = base64(&data);
     let answer = format!(
         r#"{{"Records":[{{"SequenceNumber":"1","Data":"{base64}","PartitionKey":"k","ApproximateArrivalTimestamp":1.7e9}}]}}"#
     );
@@ -62,7 +64,22 @@ async fn what_is_wrong_is_said_with_the_file_and_the_record() {
     assert_eq!(broken.status, 1);
     assert!(broken.stderr.starts_with(&format!("warning: {path}, record 0: neither gzip")), "{}", broken.stderr);
 
+    let path =
+        scratch_file("cut.json", br#"{"messageType":"DATA_MESSAGE","logEvents":[{"message":"one"},{"message":"tw"#);
+    let cut = run(None, &["decode", &path, "--format", "raw"]).await;
+    assert_eq!((cut.status, cut.stdout.as_str()), (1, "one\n"), "{}", cut.stderr);
+
     let path = scratch_file("broken.json", b"{\"Data\":\"AAAA\"}\n{\"Data\": oops");
     let broken = run(None, &["decode", &path]).await;
     assert!(broken.stderr.contains(&format!("malformed JSON in {path}")), "{}", broken.stderr);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_input_ends_with_the_reader_of_its_rows() {
+    let line = format!(r#"{{"SequenceNumber":"1","Data":"{}"}}"#, base64(&record("a line")));
+    let mut shell = std::process::Command::new("sh");
+    let script = r#"yes "$1" | "$0" decode --format raw | head -1"#;
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_kinesis-logs-reader"), &line]);
+    assert_eq!(crate::util::finish(shell).await.clean(), "a line\n");
 }

@@ -54,3 +54,25 @@ async fn log_events_put_into_a_subscribed_group_come_out_as_rows() {
         read.clean();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_assumed_with_its_external_id_and_an_account_of_its_own() {
+    let moto = Moto::start();
+    let mut command = Command::new(python::bin().join("python"));
+    command.args(["-c", CHAIN, &moto.endpoint, STREAM]);
+    assert_eq!(finish(command).await.status, 0);
+
+    let read = async |account: &str| {
+        let role = format!("arn:aws:iam::{account}:role/reader");
+        let args = ["read", STREAM, "--start-time", "trim_horizon", "--format", "raw"];
+        let options = ["--role-arn", &role, "--external-id", "shared secret", "--region", "us-east-1"];
+        let mut command = crate::util::command(None, &[&args[..], &options].concat());
+        command.env("AWS_ENDPOINT_URL", &moto.endpoint);
+        finish(command).await
+    };
+    assert_eq!(read("123456789012").await.clean().lines().count(), 4 * 26);
+    // moto keeps accounts apart by the assumed role's: that it finds no stream there shows whose credentials were used.
+    let elsewhere = read("210987654321").await;
+    assert_eq!(elsewhere.status, 1);
+    assert!(elsewhere.stderr.contains("under account 210987654321 not found"), "{}", elsewhere.stderr);
+}

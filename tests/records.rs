@@ -99,6 +99,28 @@ async fn a_stream_of_something_else_does_not_flood_the_screen() {
     assert!(read.stderr.contains("error: 100 of 100 records could not be decoded whole"));
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_ends_a_read_whose_rows_nobody_takes() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let (fake, server) = fake(1).await;
+    let mut flow_logs = FlowLogs::new(1).events_per_record(5_000);
+    for _ in 0..10 {
+        fake.world().put(0, flow_logs.next_record().data);
+    }
+    let args = ["read", STREAM, "--start-time", "trim_horizon"];
+    let mut reading = Running::start(command(Some(server.endpoint()), &args));
+    let status = tokio::task::spawn_blocking(move || {
+        // With one line taken, megabytes wait behind a pipe of some kilobytes.
+        reading.line();
+        kill(Pid::from_raw(reading.child.id() as i32), Signal::SIGTERM).unwrap();
+        reading.child.wait().unwrap().code()
+    });
+    assert_eq!(status.await.unwrap(), Some(130));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipe_that_is_closed_ends_the_read_quietly() {
     let (fake, server) = fake(1).await;

@@ -37,37 +37,61 @@ pub(crate) fn to_json(record: &Record, error: &str) -> Value {
     object
 }
 
-/// Reads records in any form, one after another. `each` is given every record; where input breaks off, the records
-/// before have been given.
-pub(crate) fn read(
-    mut input: impl BufRead,
-    name: &str,
-    mut each: impl FnMut(Record) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut each_opened = |record: Record| open(record, &mut each);
-    let start = input.fill_buf().with_context(|| format!("cannot read {name}"))?;
-    match start.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{' | b'[') => read_json(input, name, &mut each_opened),
-        _ => {
-            let mut bytes = Vec::new();
-            input.read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
-            match base64_lines(&bytes) {
-                Some(records) => {
-                    for (index, data) in records.into_iter().enumerate() {
-                        each_opened(bare(name, index, data))?;
-                    }
-                    Ok(())
-                }
-                None => each_opened(bare(name, 0, bytes)),
-            }
-        }
+/// Why reading ends before its input does.
+pub(crate) enum Stop {
+    /// No more is wanted.
+    Enough,
+    /// The input, or a record in it, is broken.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Stop::Failed(error)
     }
 }
 
-/// Captured records one a value, the AWS CLI's answers with many, or plain envelopes, which are records themselves.
-fn read_json(input: impl Read, name: &str, each: &mut impl FnMut(Record) -> anyhow::Result<()>) -> anyhow::Result<()> {
+/// Reads records in any form, one after another. `each` is given every record until it stops; where input breaks off,
+/// the records before have been given.
+pub(crate) fn read(
+    input: impl BufRead,
+    name: &str,
+    mut each: impl FnMut(Record) -> Result<(), Stop>,
+) -> anyhow::Result<()> {
+    match read_any(input, name, &mut |record| open(record, &mut each)) {
+        Ok(()) | Err(Stop::Enough) => Ok(()),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+fn read_any(
+    mut input: impl BufRead,
+    name: &str,
+    each: &mut impl FnMut(Record) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let start = input.fill_buf().with_context(|| format!("cannot read {name}"))?;
+    let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
+    if matches!(first, Some(b'{' | b'[')) && !holds_envelopes(start) {
+        return read_json(input, name, each);
+    }
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
+    match base64_lines(&bytes) {
+        Some(records) => records.into_iter().enumerate().try_for_each(|(index, data)| each(bare(name, index, data))),
+        None => each(bare(name, 0, bytes)),
+    }
+}
+
+/// Whether JSON is envelopes, which the decoder reads by itself, also where they are damaged.
+fn holds_envelopes(start: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(start);
+    start.trim_start().starts_with('{') && (start.contains("\"messageType\"") || start.contains("\"logEvents\""))
+}
+
+/// Captured records one a value, or the AWS CLI's answers with many.
+fn read_json(input: impl Read, name: &str, each: &mut impl FnMut(Record) -> Result<(), Stop>) -> Result<(), Stop> {
     let mut index = 0;
-    let mut give = |value: &RawValue| -> anyhow::Result<()> {
+    let mut give = |value: &RawValue| -> Result<(), Stop> {
         let record = match serde_json::from_str(value.get()) {
             Ok(Value::Object(object)) if object.contains_key("Data") => {
                 captured(object, name, index).with_context(|| format!("record {index} of {name}"))?
@@ -127,7 +151,7 @@ fn bare(name: &str, index: usize, data: Vec<u8>) -> Record {
 }
 
 /// A container is given as its user records, unless the record says it is one itself.
-fn open(record: Record, each: &mut impl FnMut(Record) -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn open(record: Record, each: &mut impl FnMut(Record) -> Result<(), Stop>) -> Result<(), Stop> {
     match Aggregated::parse(&record.data) {
         Some(container) if record.sub_sequence_number.is_none() => container.records().try_for_each(|user| {
             let mut opened = record.clone();
@@ -188,7 +212,8 @@ mod tests {
         let answer = format!(r#"{{"Records":[{object},{object}],"MillisBehindLatest":0}}"#);
         assert_eq!(records(answer.as_bytes()), [whole("7"), whole("7")].concat(), "an answer");
         assert_eq!(records(format!("{object}\n{object}").as_bytes()).len(), 2, "one a line");
-        assert_eq!(records(b"{\"messageType\":\"X\"}{\"messageType\":\"Y\"}").len(), 2, "envelopes");
+        let envelopes = b"{\"messageType\":\"X\"}{\"messageType\":\"Y\"} cut {";
+        assert_eq!(records(envelopes)[0].2, envelopes, "envelopes are the decoder's");
         let odd_order = br#"{"messageType":"X","b":1.50,"a":2}"#;
         assert_eq!(records(odd_order)[0].2, odd_order, "an envelope is not rewritten");
         assert_eq!(records(b"plain text")[0].2, b"plain text");

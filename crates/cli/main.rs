@@ -11,7 +11,7 @@ mod rows;
 mod shards;
 mod time;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -30,9 +30,14 @@ fn main() -> ExitCode {
         Command::Decode(args) => decode::run(args),
     };
     result.unwrap_or_else(|failure| {
-        eprintln!("{failure}");
+        say(&failure.to_string());
         failure.exit()
     })
+}
+
+/// Says something on stderr, to nobody if nobody reads it.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Runs a command that talks to AWS. Two threads: one fetches and parses answers while the main one decodes and prints.

@@ -24,6 +24,11 @@ impl Output {
         self.closed
     }
 
+    /// Writes nothing any more.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
     pub(crate) fn flush_if_full(&mut self) -> Result<(), Failure> {
         if self.buffer.len() >= ENOUGH { self.flush() } else { Ok(()) }
     }

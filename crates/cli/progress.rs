@@ -51,7 +51,7 @@ impl Progress {
 
     /// Says something on stderr without tearing the line.
     pub(crate) fn say(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| crate::say(text));
     }
 
     pub(crate) fn finish(&self) {

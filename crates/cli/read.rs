@@ -17,6 +17,9 @@ use crate::time;
 /// How long a read that is to end bears with a server that fails. One that follows bears for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What shells report of a command that an interrupt ended.
+const INTERRUPTED: i32 = 130;
+
 pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
     let (start, stop) = range(&args, Timestamp::now())?;
     let mut rows = Rows::new(&args.rows, args.count)?;
@@ -33,6 +36,7 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
     let progress = Progress::start(batches.stats());
     let say = |text: &str| progress.say(text);
 
+    tokio::spawn(end_if_stuck());
     let interrupted = interrupted();
     let closed_pipe = closed_pipe();
     tokio::pin!(interrupted, closed_pipe);
@@ -40,7 +44,10 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
         let batch = tokio::select! {
             biased;
             () = &mut interrupted => break None,
-            () = &mut closed_pipe => break None,
+            () = &mut closed_pipe => {
+                rows.nobody_reads();
+                break None;
+            }
             batch = batches.next() => batch,
         };
         let batch = match batch {
@@ -90,6 +97,13 @@ fn range(args: &ReadArgs, now: Timestamp) -> Result<(StartPosition, Stop), Failu
         None => Stop::Never,
     };
     Ok((start, stop))
+}
+
+/// Ends the process some time after it was asked to end, should it be stuck in writing to somebody who does not read.
+async fn end_if_stuck() {
+    interrupted().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    std::process::exit(INTERRUPTED);
 }
 
 /// Completes when the user, or the system, asks to end.

@@ -63,6 +63,11 @@ impl Rows {
         self.remaining == 0 || self.output.is_closed()
     }
 
+    /// Notes that the reader of standard output has gone.
+    pub(crate) fn nobody_reads(&mut self) {
+        self.output.close();
+    }
+
     pub(crate) fn written(&self) -> u64 {
         self.writer.rows()
     }

@@ -60,8 +60,14 @@ impl Tables {
 /// stay in the tables.
 pub(crate) fn read_envelopes(text: &str, limits: &Limits, tables: &mut Tables) {
     let mut reader = Reader::new(text, limits.json_depth);
+    let mut seen = 0;
     while reader.peek().is_some() {
         let start = reader.position();
+        if seen == limits.envelopes {
+            tables.errors.push(DecodeError::at(DecodeErrorKind::TooManyEnvelopes { limit: seen }, start));
+            return;
+        }
+        seen += 1;
         let (envelopes, events) = (tables.envelopes.len(), tables.events.len());
         tables.envelopes.push(Envelope::default());
         let mut parser = EnvelopeParser { text, limits, tables, saw_log_events: false };

@@ -102,8 +102,10 @@ impl Decoder {
             if !gzip::is_gzip(self.text.as_slice()) {
                 return;
             }
-            if layers == self.limits.gzip_layers {
-                self.tables.errors.push(DecodeError::new(DecodeErrorKind::TooManyLayers { limit: layers }));
+            if layers >= self.limits.gzip_layers {
+                self.tables
+                    .errors
+                    .push(DecodeError::new(DecodeErrorKind::TooManyLayers { limit: self.limits.gzip_layers }));
                 return;
             }
             layers += 1;

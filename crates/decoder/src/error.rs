@@ -50,6 +50,12 @@ pub enum DecodeErrorKind {
         /// The limit.
         limit: usize,
     },
+    /// More envelopes than [`Limits::envelopes`](crate::Limits::envelopes). The first ones were decoded.
+    #[error("the record holds more than the limit of {limit} envelopes")]
+    TooManyEnvelopes {
+        /// The limit.
+        limit: usize,
+    },
     /// More events than [`Limits::events`](crate::Limits::events). The first ones were decoded.
     #[error("the record holds more than the limit of {limit} log events")]
     TooManyEvents {
@@ -122,6 +128,7 @@ impl DecodeError {
             self.kind,
             DecodeErrorKind::TooLarge { .. }
                 | DecodeErrorKind::TooManyLayers { .. }
+                | DecodeErrorKind::TooManyEnvelopes { .. }
                 | DecodeErrorKind::TooManyEvents { .. }
                 | DecodeErrorKind::TooManyFields { .. }
                 | DecodeErrorKind::TooDeep { .. }

@@ -83,8 +83,9 @@ impl Inflater {
         }
         out.ensure(promised);
         match self.one_shot.gzip_decompress(data, &mut out.bytes[..promised]) {
-            // libdeflate verified the member's own trailer. If the last bytes agree with it too, nothing follows it.
-            Ok(inflated) if inflated == promised => {
+            // libdeflate verified the member's own trailer, wherever that is. If the last bytes are this very trailer,
+            // the member ends with them.
+            Ok(inflated) if inflated == promised && ends_with_trailer_of(data, &out.bytes[..inflated]) => {
                 out.len = inflated;
                 true
             }
@@ -176,6 +177,12 @@ impl Inflater {
     }
 }
 
+#[cfg(feature = "libdeflate")]
+fn ends_with_trailer_of(data: &[u8], inflated: &[u8]) -> bool {
+    let crc = libdeflater::crc32(inflated).to_le_bytes();
+    data.last_chunk::<TRAILER>().is_some_and(|trailer| trailer[..4] == crc)
+}
+
 /// The size that the last trailer states, as far as it can be true.
 fn promised_size(data: &[u8]) -> usize {
     let stated = data.last_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize);
@@ -259,6 +266,16 @@ mod tests {
         let (recovered, result) = inflate(&garbage, 100);
         assert_eq!(recovered, b"text");
         assert!(matches!(result, Err(DecodeErrorKind::GzipDamaged { recovered: 4, .. })), "{result:?}");
+    }
+
+    #[test]
+    fn a_damaged_second_member_of_the_same_size_is_not_passed_over() {
+        let mut data = [gzip(b"one text"), gzip(b"two text")].concat();
+        let second = gzip(b"one text").len();
+        data[second] ^= 1;
+        let (recovered, result) = inflate(&data, 100);
+        assert_eq!(recovered, b"one text");
+        assert!(matches!(result, Err(DecodeErrorKind::GzipDamaged { .. })), "{result:?}");
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Limits {
     /// Bytes a record may inflate to. Default: 128 MiB, room for the largest Kinesis record (10 MiB) of flow logs,
     /// which inflate some sevenfold. At most 700 MiB.
     pub decompressed_bytes: usize,
+    /// Envelopes in one record, control messages and unknown ones included. Default: 100,000.
+    pub envelopes: usize,
     /// Log events in one record. Default: 1,000,000.
     pub events: usize,
     /// Extracted fields of all events in one record together. Default: 4,000,000.
@@ -35,6 +37,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             decompressed_bytes: 128 << 20,
+            envelopes: 100_000,
             events: 1_000_000,
             extracted_fields: 4_000_000,
             json_depth: MAX_JSON_DEPTH,
@@ -47,6 +50,12 @@ impl Limits {
     /// Sets how many bytes a record may inflate to; values above 700 MiB mean 700 MiB.
     pub fn decompressed_bytes(mut self, bytes: usize) -> Self {
         self.decompressed_bytes = bytes.min(MAX_DECOMPRESSED);
+        self
+    }
+
+    /// Sets how many envelopes a record may hold.
+    pub fn envelopes(mut self, envelopes: usize) -> Self {
+        self.envelopes = envelopes;
         self
     }
 
@@ -76,9 +85,10 @@ impl Limits {
 
     /// The same within what the decoder can do, whatever was written into the fields.
     pub(crate) fn clamped(self) -> Self {
-        let Limits { decompressed_bytes, events, extracted_fields, json_depth, gzip_layers } = self;
+        let Limits { decompressed_bytes, envelopes, events, extracted_fields, json_depth, gzip_layers } = self;
         Limits::default()
             .decompressed_bytes(decompressed_bytes)
+            .envelopes(envelopes)
             .events(events)
             .extracted_fields(extracted_fields)
             .json_depth(json_depth)

@@ -221,6 +221,11 @@ fn limits_bound_bytes_events_and_depth() {
     let (messages, errors) = decode_with(&mut decoder, many.as_bytes());
     assert_eq!((messages.len(), errors), (5, vec![DecodeErrorKind::TooManyEvents { limit: 5 }]));
 
+    let mut decoder = Decoder::with_limits(Limits::default().envelopes(2));
+    assert_eq!(decode_with(&mut decoder, b"{}{}{}").1.last(), Some(&DecodeErrorKind::TooManyEnvelopes { limit: 2 }));
+    let mut decoder = Decoder::with_limits(Limits::default().gzip_layers(0));
+    assert_eq!(decode_with(&mut decoder, &gzip(&gzip(b"{}"))).1, [DecodeErrorKind::TooManyLayers { limit: 0 }]);
+
     let fields = envelope(r#"{"extractedFields":{"a":"1"}},{"extractedFields":{"a":"1","b":"2"}}"#);
     let mut decoder = Decoder::with_limits(Limits::default().extracted_fields(2));
     let (messages, errors) = decode_with(&mut decoder, fields.as_bytes());

@@ -120,6 +120,14 @@ fn chosen_columns_mix_fields_and_metadata_in_the_order_asked_for() {
 }
 
 #[test]
+fn a_row_of_nothing_and_a_column_asked_for_twice_are_still_there() {
+    let csv = RowWriter::new(RowFormat::Csv).columns(columns(&["srcaddr"]));
+    assert_eq!(rows(csv, &[line(FLOW), line(NODATA)]).unwrap().0, "srcaddr\n172.31.16.139\n\"\"\n");
+    let twice = RowWriter::new(RowFormat::Tsv).columns(columns(&["user", "user"]));
+    assert_eq!(rows(twice, &[extracted(r#"{"user":"bob"}"#)]).unwrap().0, "user\tuser\nbob\tbob\n");
+}
+
+#[test]
 fn an_extracted_field_comes_before_the_events_own_of_the_same_name() {
     let events = [extracted(r#"{"timestamp":"10/Oct/2000","%aws.owner":"x"}"#)];
     assert_eq!(text(RowFormat::Tsv, &events), "%aws.owner\ttimestamp\nx\t10/Oct/2000\n");

@@ -102,7 +102,7 @@ impl<A: KinesisApi> ReaderBuilder<A> {
     /// How many bytes may wait for the caller before the reader stops asking for more. Default: 16 MiB. Answers to calls
     /// that are in flight then (10 MiB each at most) come on top.
     pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
-        self.max_buffered_bytes = bytes;
+        self.max_buffered_bytes = bytes.max(1);
         self
     }
 
@@ -323,13 +323,13 @@ impl<A: KinesisApi> Driver<A> {
             stats.records += batch.records.len() as u64;
             stats.bytes += bytes as u64;
         });
-        self.waiting_bytes += bytes;
+        self.waiting_bytes += batch.weight();
         self.waiting.push_back(batch);
     }
 
     fn take_waiting(&mut self) -> Option<Batch> {
         let batch = self.waiting.pop_front()?;
-        self.waiting_bytes -= batch.bytes();
+        self.waiting_bytes -= batch.weight();
         Some(batch)
     }
 

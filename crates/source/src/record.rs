@@ -74,6 +74,16 @@ impl Batch {
         Batch { stream, shard_id, records, millis_behind_latest }
     }
 
+    /// What the batch costs in memory, roughly: small records cost more than their payloads.
+    #[cfg(feature = "driver")]
+    pub(crate) fn weight(&self) -> usize {
+        let of_record = |record: &Record| {
+            let key = record.partition_key.as_ref().map_or(0, String::len);
+            size_of::<Record>() + record.sequence_number.as_str().len() + key + record.data.len()
+        };
+        self.records.iter().map(of_record).sum()
+    }
+
     /// The payloads' size.
     pub fn bytes(&self) -> usize {
         self.records.iter().map(|record| record.data.len()).sum()

@@ -75,3 +75,47 @@ fn a_shard_is_never_asked_twice_at_once() {
     }
     assert_eq!(asked.len(), 1, "{asked:?}");
 }
+
+#[test]
+fn a_page_asked_for_before_a_shard_was_known_to_be_closed_is_not_its_end() {
+    let start = Instant::now();
+    let mut consumer = reading(start);
+    assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
+    let now = start + Duration::from_secs(60);
+    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
+    // The listing overtakes the page, which was answered before the last record and the split.
+    let shards = [shard("a", &[], true), shard("b", &["a"], false)];
+    consumer.handle_shards(Ok(listing(&shards)), now).unwrap();
+    consumer.handle_records(&"a".into(), Ok(page(Some("second"))), now).unwrap();
+
+    let later = now + Duration::from_secs(2);
+    assert!(matches!(consumer.poll_request(later), Some(Request::GetRecords { iterator, .. }) if iterator == "second"));
+    consumer.handle_records(&"a".into(), Ok(page(Some("third"))), later).unwrap();
+    assert!(
+        matches!(consumer.poll_request(later), Some(Request::GetShardIterator { shard, .. }) if shard.as_str() == "b")
+    );
+}
+
+#[test]
+fn a_merge_child_waits_for_a_parent_that_only_a_listing_shows() {
+    let start = Instant::now();
+    let mut consumer = reading(start);
+    assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
+    // `x` is being split into `b` and `c`, and `a` and `b` are merged into `d`, since the last listing.
+    let end = RecordPage { child_shards: vec![shard("d", &["a", "b"], false)], ..page(None) };
+    consumer.handle_records(&"a".into(), Ok(end), start).unwrap();
+    assert!(matches!(consumer.poll_request(start), Some(Request::ListShards { .. })));
+    let shards = [
+        shard("a", &[], true),
+        shard("x", &[], true),
+        shard("b", &["x"], true),
+        shard("c", &["x"], false),
+        shard("d", &["a", "b"], false),
+    ];
+    consumer.handle_shards(Ok(listing(&shards)), start).unwrap();
+    let mut asked = Vec::new();
+    while let Some(Request::GetShardIterator { shard, .. }) = consumer.poll_request(start) {
+        asked.push(shard.to_string());
+    }
+    assert_eq!(asked, ["x"]);
+}

@@ -172,11 +172,16 @@ impl RowWriter {
         if !self.chosen && !is_shown {
             self.rows_beyond_header += 1;
         }
+        let start = out.len();
         for (index, cell) in cells(columns, &self.slots, event, flow.as_ref(), record).enumerate() {
             if index > 0 {
                 out.push(separator);
             }
             encode(&cell, out);
+        }
+        if out.len() == start && self.format == RowFormat::Csv {
+            // Readers of CSV pass over empty lines.
+            out.extend_from_slice(b"\"\"");
         }
         out.push(b'\n');
     }
@@ -289,10 +294,14 @@ impl Slots {
         self.fields.clear();
         self.fields.resize(columns.len(), None);
         for (nth, (name, _)) in fields.into_iter().flatten().enumerate() {
-            match columns.iter().position(|column| column.name() == name && column.may_be_extracted()) {
-                Some(column) => self.fields[column] = Some(nth),
-                None => self.all_shown = false,
+            let mut shown = false;
+            for (slot, column) in self.fields.iter_mut().zip(columns) {
+                if column.name() == name && column.may_be_extracted() {
+                    *slot = Some(nth);
+                    shown = true;
+                }
             }
+            self.all_shown &= shown;
         }
         self.all_shown
     }

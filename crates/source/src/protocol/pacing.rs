@@ -106,8 +106,14 @@ impl RetryPolicy {
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     count: u32,
-    since: Option<Instant>,
+    /// Time spent waiting and trying; not that in which nobody asked for anything.
+    spent: Duration,
+    /// The last failure, and the time that was to be waited after it.
+    last: Option<(Instant, Duration)>,
 }
+
+/// How long an attempt may take and still count as trying.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(60);
 
 impl Failures {
     pub(crate) fn succeeded(&mut self) {
@@ -116,13 +122,17 @@ impl Failures {
 
     /// Notes a failure. The time to try again, with jitter so that shards do not retry in step; `None` to give up.
     pub(crate) fn failed(&mut self, policy: &RetryPolicy, rng: &mut fastrand::Rng, now: Instant) -> Option<Instant> {
-        let since = *self.since.get_or_insert(now);
-        if policy.give_up_after.is_some_and(|limit| now.duration_since(since) >= limit) {
+        if let Some((failed, wait)) = self.last {
+            self.spent += now.duration_since(failed).min(wait + LONGEST_ATTEMPT);
+        }
+        if policy.give_up_after.is_some_and(|limit| self.spent >= limit) {
             return None;
         }
         let wait = policy.first_wait.saturating_mul(1 << self.count.min(16)).min(policy.longest_wait);
+        let wait = wait.mul_f64(0.5 + rng.f64() / 2.0);
         self.count += 1;
-        Some(now + wait.mul_f64(0.5 + rng.f64() / 2.0))
+        self.last = Some((now, wait));
+        Some(now + wait)
     }
 }
 
@@ -176,5 +186,13 @@ mod tests {
         assert!(failures.failed(&policy, &mut rng, start + 60_000 * MS).is_none());
         failures.succeeded();
         assert!(failures.failed(&policy, &mut rng, start + 61_000 * MS).is_some());
+    }
+
+    #[test]
+    fn time_in_which_nobody_asked_does_not_lead_to_giving_up() {
+        let policy = RetryPolicy::default().give_up_after(Duration::from_secs(120));
+        let (mut failures, mut rng, start) = (Failures::default(), fastrand::Rng::with_seed(1), Instant::now());
+        assert!(failures.failed(&policy, &mut rng, start).is_some());
+        assert!(failures.failed(&policy, &mut rng, start + Duration::from_secs(3600)).is_some());
     }
 }

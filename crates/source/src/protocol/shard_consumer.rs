@@ -67,6 +67,8 @@ pub(crate) struct ShardConsumer {
     /// Whether a listing showed it closed.
     closed: bool,
     in_flight: Option<Instant>,
+    /// Whether it was known to be closed when the outstanding page was asked for: only then is a tip its end.
+    asked_when_closed: bool,
     /// Not before this time is anything asked: the wait at the tip, or after a failure.
     not_before: Instant,
     iterator_pacer: Pacer,
@@ -83,6 +85,7 @@ impl ShardConsumer {
             position,
             state: State::NeedIterator,
             in_flight: None,
+            asked_when_closed: false,
             not_before: now,
             iterator_pacer: Pacer::default(),
             records_pacer: Pacer::default(),
@@ -136,6 +139,7 @@ impl ShardConsumer {
             State::Finished(_) => return Step::Wait,
         };
         self.in_flight = Some(now);
+        self.asked_when_closed = self.closed;
         step
     }
 
@@ -172,7 +176,7 @@ impl ShardConsumer {
                 State::Finished(Finish::Stopped)
             }
             // Some servers never end a closed shard by themselves.
-            Some(_) if self.closed && at_tip => State::Finished(Finish::Ended),
+            Some(_) if self.asked_when_closed && at_tip => State::Finished(Finish::Ended),
             Some(iterator) if !self.closed && is_empty && window.is_past(behind, page.server_time) => {
                 if window.ends_after_first_listing {
                     State::ConfirmingStop { iterator }

@@ -96,6 +96,8 @@ pub struct StreamConsumer {
     listed: bool,
     /// Whether a shard wants a listing younger than the one under way.
     list_again: bool,
+    /// Whether a shard's end named children that only a listing can place.
+    children_to_list: bool,
     rng: fastrand::Rng,
 }
 
@@ -114,6 +116,7 @@ impl StreamConsumer {
             connect_failures: 0,
             listed: false,
             list_again: false,
+            children_to_list: false,
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -171,7 +174,10 @@ impl StreamConsumer {
     /// Whether all that was asked for has been read. Never while following.
     pub fn is_finished(&self) -> bool {
         let follows = matches!((self.config.stop, &self.config.shards), (Stop::Never, ShardSelection::All));
-        self.listed && !follows && self.shards.values().all(|shard| matches!(shard.phase, Phase::Finished(_)))
+        self.listed
+            && !self.children_to_list
+            && !follows
+            && self.shards.values().all(|shard| matches!(shard.phase, Phase::Finished(_)))
     }
 
     /// How far it has come.
@@ -250,7 +256,7 @@ impl StreamConsumer {
         let delivery = Delivery { records, millis_behind_latest: consumer.millis_behind_latest() };
         let finished = consumer.finish().is_some();
         if at_end {
-            self.track_all(children, ShardPosition::TrimHorizon);
+            self.track_children(children, now);
         }
         self.schedule(shard, now);
         if finished {
@@ -266,9 +272,10 @@ impl StreamConsumer {
             Listing::Due(_) | Listing::InFlight(_) => return None,
         };
         self.listing = Listing::InFlight(so_far);
-        let from = match self.config.start {
-            StartPosition::AtTimestamp(time) => Some(time),
-            StartPosition::Latest | StartPosition::TrimHorizon => None,
+        let from = match (self.config.start, &self.config.shards) {
+            (StartPosition::AtTimestamp(time), ShardSelection::All) => Some(time),
+            // A shard that was asked for by id exists also if it holds nothing of that time.
+            _ => None,
         };
         Some(Request::ListShards { next_token, from })
     }
@@ -286,7 +293,6 @@ impl StreamConsumer {
         let open: BTreeMap<ShardId, bool> = shards.iter().map(|shard| (shard.id.clone(), !shard.closed)).collect();
         if is_first {
             self.track_all(shards, self.window.unwrap_or_default().first_position());
-            self.pass_over_closed_shards();
         } else {
             self.track_all(shards, ShardPosition::TrimHorizon);
         }
@@ -301,6 +307,7 @@ impl StreamConsumer {
             self.start_shards(now);
             return Ok(());
         }
+        self.children_to_list = false;
         let confirming: Vec<ShardId> = self.confirming().cloned().collect();
         for id in confirming {
             let (retry, mut rng) = (self.config.retry, self.rng.fork());
@@ -314,20 +321,26 @@ impl StreamConsumer {
         Ok(())
     }
 
-    /// What a shard that was closed before the first listing holds arrived before it: a read of the latest needs none.
-    fn pass_over_closed_shards(&mut self) {
-        if self.config.start == StartPosition::Latest {
-            for tracked in self.shards.values_mut().filter(|tracked| tracked.shard.closed) {
-                tracked.phase = Phase::Finished(Finish::Ended);
-            }
-        }
-    }
-
     fn confirming(&self) -> impl Iterator<Item = &ShardId> {
         self.shards.iter().filter_map(|(id, tracked)| match &tracked.phase {
             Phase::Reading(consumer) if consumer.is_confirming() => Some(id),
             _ => None,
         })
+    }
+
+    /// Takes the children that a shard's end names. One whose other parent is not known yet waits for a listing, which
+    /// has both, or shows that the parent is gone.
+    fn track_children(&mut self, children: Vec<Shard>, now: Instant) {
+        let (known, other): (Vec<Shard>, Vec<Shard>) =
+            children.into_iter().partition(|child| child.parents.iter().all(|parent| self.shards.contains_key(parent)));
+        self.track_all(known, ShardPosition::TrimHorizon);
+        if !other.is_empty() && self.config.shards == ShardSelection::All {
+            self.children_to_list = true;
+            match &mut self.listing {
+                Listing::Due(at) => *at = now,
+                Listing::InFlight(_) | Listing::More { .. } => self.list_again = true,
+            }
+        }
     }
 
     fn track_all(&mut self, shards: Vec<Shard>, from: ShardPosition) {
