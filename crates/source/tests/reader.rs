@@ -466,3 +466,25 @@ async fn a_caller_that_does_not_read_stops_the_fetching() {
     assert!(calls <= 10, "{calls} calls though nobody reads");
     assert_eq!(records.by_ref().take(49).count().await, 49);
 }
+
+#[tokio::test(start_paused = true)]
+async fn records_without_payload_fill_the_buffer_too() {
+    let fake = fake(1);
+    fake.world().page_records = 100;
+    for _ in 0..10_000 {
+        fake.world().put(0, "");
+    }
+    let mut records = from_horizon(&fake).max_buffered_bytes(50 << 10).records();
+    assert!(records.next().await.is_some());
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let calls = fake.world().calls(Operation::GetRecords);
+    assert!(calls <= 10, "{calls} calls though nobody reads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_buffer_of_nothing_still_reads() {
+    let fake = fake(1);
+    put(&mut fake.world(), 0, "r", 9);
+    fake.world().page_records = 2;
+    assert_whole(&fake, &read(from_horizon(&fake).stop(Stop::AtTip).max_buffered_bytes(0)).await, 1);
+}
