@@ -96,19 +96,13 @@ impl<'a> ExtractedFields<'a> {
         self.names
     }
 
-    /// The value of one field. Of several with the same name the last counts, as in JSON readers elsewhere.
+    /// The value of one field among those not yet iterated over. Of several with the same name the last counts, as in JSON readers elsewhere.
     pub fn get(&self, name: &str) -> Option<FieldValue<'a>> {
         let field = self.fields.as_slice().iter().rfind(|field| self.text.get(field.name) == name)?;
         Some(self.value_of(field))
     }
 
-    /// The name of the field at an index, as the iterator counts them.
-    #[inline]
-    pub fn name(&self, index: usize) -> Option<&'a str> {
-        Some(self.text.get(self.fields.as_slice().get(index)?.name))
-    }
-
-    /// The value of the field at an index, as the iterator counts them.
+    /// The value of the field at an index among those not yet iterated over.
     #[inline]
     pub fn value(&self, index: usize) -> Option<FieldValue<'a>> {
         Some(self.value_of(self.fields.as_slice().get(index)?))

@@ -38,14 +38,19 @@ fn reading(now: Instant) -> StreamConsumer {
     consumer
 }
 
-#[test]
-fn a_listing_asked_for_before_a_shard_ended_does_not_decide_about_its_end() {
+/// The same a minute later: a page of `a`, and the listing that is due every minute, are both asked for.
+fn reading_and_listing() -> (StreamConsumer, Instant) {
     let start = Instant::now();
     let mut consumer = reading(start);
     assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
-    // The listing that is due every minute is under way when the shard's last page comes.
     let now = start + Duration::from_secs(60);
     assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
+    (consumer, now)
+}
+
+#[test]
+fn a_listing_asked_for_before_a_shard_ended_does_not_decide_about_its_end() {
+    let (mut consumer, now) = reading_and_listing();
     consumer.handle_records(&"a".into(), Ok(page(None)), now).unwrap();
     assert_eq!(consumer.poll_request(now), None);
     consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
@@ -60,11 +65,7 @@ fn a_listing_asked_for_before_a_shard_ended_does_not_decide_about_its_end() {
 
 #[test]
 fn a_shard_is_never_asked_twice_at_once() {
-    let start = Instant::now();
-    let mut consumer = reading(start);
-    assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
-    let now = start + Duration::from_secs(60);
-    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
+    let (mut consumer, now) = reading_and_listing();
     // The shard ends, and before anybody asks what it wants the listing comes.
     consumer.handle_records(&"a".into(), Ok(page(None)), now).unwrap();
     consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
@@ -78,11 +79,7 @@ fn a_shard_is_never_asked_twice_at_once() {
 
 #[test]
 fn a_page_asked_for_before_a_shard_was_known_to_be_closed_is_not_its_end() {
-    let start = Instant::now();
-    let mut consumer = reading(start);
-    assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
-    let now = start + Duration::from_secs(60);
-    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
+    let (mut consumer, now) = reading_and_listing();
     // The listing overtakes the page, which was answered before the last record and the split.
     let shards = [shard("a", &[], true), shard("b", &["a"], false)];
     consumer.handle_shards(Ok(listing(&shards)), now).unwrap();

@@ -112,22 +112,30 @@ impl Column {
 
     /// The columns that an event has by itself, in its own order.
     pub(super) fn of(event: &Event<'_>) -> Vec<Column> {
-        let names: Vec<String> = if let Some(fields) = event.extracted_fields() {
-            fields.map(|(name, _)| name.to_owned()).collect()
-        } else if event.flow_log().is_some() {
-            Field::DEFAULT_FORMAT.iter().map(|field| field.name().to_owned()).collect()
-        } else {
-            ["timestamp", "log_group", "log_stream", "message"].map(str::to_owned).to_vec()
+        match event.extracted_fields() {
+            Some(fields) => fields.map(|(name, _)| Column::named(name)).collect(),
+            None if event.flow_log().is_some() => Column::of_flow_log(),
+            None => Column::of_line(),
+        }
+    }
+
+    /// The columns of a flow log line.
+    pub(super) fn of_flow_log() -> Vec<Column> {
+        Field::DEFAULT_FORMAT.iter().map(|field| Column::named(field.name())).collect()
+    }
+
+    /// The columns of any other line.
+    pub(super) fn of_line() -> Vec<Column> {
+        ["timestamp", "log_group", "log_stream", "message"].map(Column::named).to_vec()
+    }
+
+    /// A field of this name. An extracted one may be called anything, also like metadata.
+    fn named(name: &str) -> Column {
+        let source = match Column::parse(name) {
+            Ok(column) if !name.starts_with('%') => column.source,
+            _ => Source::Named(None),
         };
-        let own = |name: &str| Column::parse(name).ok().map_or(Source::Named(None), |column| column.source);
-        names
-            .into_iter()
-            .map(|name| {
-                // An extracted field may be called anything, also like metadata.
-                let source = if name.starts_with('%') { Source::Named(None) } else { own(&name) };
-                Column { name, source }
-            })
-            .collect()
+        Column { name: name.to_owned(), source }
     }
 
     /// The name, as the header has it.

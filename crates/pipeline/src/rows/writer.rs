@@ -81,6 +81,9 @@ pub struct RowWriter {
     /// Whether the header, taken from the first event, shows a log line or the fields of a flow log.
     header_shows_line: bool,
     header_shows_flow: bool,
+    /// What flow logs and other lines have by themselves.
+    flow_columns: Vec<Column>,
+    line_columns: Vec<Column>,
     rows: u64,
     rows_beyond_header: u64,
     slots: Slots,
@@ -96,6 +99,8 @@ impl RowWriter {
             started: false,
             header_shows_line: false,
             header_shows_flow: false,
+            flow_columns: Column::of_flow_log(),
+            line_columns: Column::of_line(),
             rows: 0,
             rows_beyond_header: 0,
             slots: Slots::default(),
@@ -134,24 +139,29 @@ impl RowWriter {
                     out.push(b'\n');
                 }
             }
-            RowFormat::Json if !self.chosen => write_own_json(event, record, out),
+            RowFormat::Json if !self.chosen => self.write_own_object(event, record, out),
             RowFormat::Json => {
                 let columns = self.columns.as_deref().unwrap_or_default();
                 self.slots.fill(columns, event);
                 let flow = self.slots.flow_log(event);
-                let mut separator = b'{';
-                for (column, cell) in columns.iter().zip(cells(columns, &self.slots, event, flow.as_ref(), record)) {
-                    out.push(std::mem::replace(&mut separator, b','));
-                    encode::json_text(column.name(), out);
-                    out.push(b':');
-                    encode::json(&cell, out);
-                }
-                out.extend_from_slice(b"}\n");
+                let cells = cells(columns, &self.slots, event, flow.as_ref(), record);
+                write_object(columns.iter().map(Column::name).zip(cells), out);
             }
             RowFormat::Tsv => self.write_separated(event, record, b'\t', encode::tsv, out),
             RowFormat::Csv => self.write_separated(event, record, b',', encode::csv, out),
         }
         Ok(())
+    }
+
+    /// An event's own columns, extracted fields straight through.
+    fn write_own_object(&self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) {
+        if let Some(fields) = event.extracted_fields() {
+            return write_object(fields.map(|(name, value)| (name, extracted_cell(value))), out);
+        }
+        let flow = event.flow_log();
+        let columns = if flow.is_some() { &self.flow_columns } else { &self.line_columns };
+        let cell = |column: &Column| column.cell(event, flow.as_ref(), record).unwrap_or(Cell::Null);
+        write_object(columns.iter().map(|column| (column.name(), cell(column))), out);
     }
 
     fn write_separated(
@@ -224,28 +234,15 @@ impl RowWriter {
     }
 }
 
-/// An event's own columns as an object, extracted fields straight through.
-fn write_own_json(event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) {
-    let mut separator = b'{';
-    let mut member = |name: &str, cell: Cell<'_>, out: &mut Vec<u8>| {
-        out.push(std::mem::replace(&mut separator, b','));
+fn write_object<'a>(members: impl Iterator<Item = (&'a str, Cell<'a>)>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, (name, cell)) in members.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
         encode::json_text(name, out);
         out.push(b':');
         encode::json(&cell, out);
-    };
-    if let Some(fields) = event.extracted_fields() {
-        for (name, value) in fields {
-            member(name, extracted_cell(value), out);
-        }
-    } else {
-        let flow = event.flow_log();
-        for column in Column::of(event) {
-            let cell = column.cell(event, flow.as_ref(), record).unwrap_or(Cell::Null);
-            member(column.name(), cell, out);
-        }
-    }
-    if separator == b'{' {
-        out.push(b'{');
     }
     out.extend_from_slice(b"}\n");
 }

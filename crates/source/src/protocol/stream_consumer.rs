@@ -146,14 +146,12 @@ impl StreamConsumer {
             match consumer.take_step(&pacing, now) {
                 Step::GetIterator(position) => return Some(Request::GetShardIterator { shard: id, position }),
                 Step::GetRecords(iterator) => return Some(Request::GetRecords { shard: id, iterator }),
-                Step::List => match &self.listing {
-                    Listing::Due(_) => {
-                        self.listing = Listing::Due(now);
-                        return self.poll_listing(now);
+                Step::List => {
+                    self.want_listing(now);
+                    if let Some(request) = self.poll_listing(now) {
+                        return Some(request);
                     }
-                    // It was asked for before the shard came to its end, and may not show that.
-                    Listing::InFlight(_) | Listing::More { .. } => self.list_again = true,
-                },
+                }
                 Step::Wait => {}
             }
         }
@@ -280,6 +278,14 @@ impl StreamConsumer {
         Some(Request::ListShards { next_token, from })
     }
 
+    /// Asks for a listing that begins from now on: one under way may not show what has just happened.
+    fn want_listing(&mut self, now: Instant) {
+        match &mut self.listing {
+            Listing::Due(at) => *at = now,
+            Listing::InFlight(_) | Listing::More { .. } => self.list_again = true,
+        }
+    }
+
     /// Takes a complete listing.
     fn listed(&mut self, shards: Vec<Shard>, now: Instant) -> Result<(), Error> {
         let is_first = !std::mem::replace(&mut self.listed, true);
@@ -336,10 +342,7 @@ impl StreamConsumer {
         self.track_all(known, ShardPosition::TrimHorizon);
         if !other.is_empty() && self.config.shards == ShardSelection::All {
             self.children_to_list = true;
-            match &mut self.listing {
-                Listing::Due(at) => *at = now,
-                Listing::InFlight(_) | Listing::More { .. } => self.list_again = true,
-            }
+            self.want_listing(now);
         }
     }
 
