@@ -100,6 +100,16 @@ pub(crate) struct RowArgs {
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub(crate) fields: Vec<String>,
 
+    /// The format of flow logs: 'default', 'v3' to 'v11', 'tgw', or fields as in AWS's own
+    /// '${version} ${account-id} ...'. For some log groups alone: 'GROUP=FORMAT', 'GROUP:STREAM=FORMAT', where * stands
+    /// for anything. May be given several times [default: inferred]
+    #[arg(long = "flow-log-format", value_name = "FORMAT")]
+    pub(crate) flow_log_formats: Vec<String>,
+
+    /// What records hold
+    #[arg(long, value_enum, default_value_t = Payload::Auto)]
+    pub(crate) payload: Payload,
+
     /// Append records that cannot be decoded to this file, as captured records that `decode` reads
     #[arg(long, value_name = "FILE")]
     pub(crate) undecodable: Option<PathBuf>,
@@ -119,6 +129,16 @@ pub(crate) enum Format {
     Json,
     /// The log lines as they came
     Raw,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Payload {
+    /// What it looks like: envelopes, Lambda events, or flow log lines
+    Auto,
+    /// CloudWatch Logs envelopes, or Lambda events that carry them
+    Envelopes,
+    /// A message a line, or a JSON object
+    Lines,
 }
 
 #[derive(Debug, Args)]
@@ -143,8 +163,12 @@ Examples:
   One record's bytes, or an object that Firehose wrote to S3:
     kinesis-logs-reader decode record.gz --format json
 
-Input is recognised: a record's bytes (gzip, plain envelopes, KPL containers), base64 of them (one a line),
-the output of `aws kinesis get-records`, or captured records as `read --undecodable` writes them.";
+  Flow logs of another format than the default one:
+    kinesis-logs-reader decode record.gz --flow-log-format '${version} ${vpc-id} ${srcaddr} ${dstaddr}'
+
+Input is recognised: a record's bytes (compressed, plain envelopes, KPL containers), base64 of them (one a line),
+the output of `aws kinesis get-records`, Lambda events, flow log lines with or without a header, or captured records
+as `read --undecodable` writes them.";
 
 #[derive(Debug, Args)]
 #[command(after_help = DECODE_EXAMPLES)]

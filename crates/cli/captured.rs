@@ -106,7 +106,10 @@ fn read_json(input: impl Read, name: &str, each: &mut impl FnMut(Record) -> Resu
         let value = value.with_context(|| format!("malformed JSON in {name}"))?;
         let many: Option<Vec<&RawValue>> = match value.get().as_bytes().first() {
             Some(b'[') => serde_json::from_str(value.get()).ok(),
-            _ => serde_json::from_str(value.get()).ok().map(|Answer { records }| records),
+            _ => serde_json::from_str(value.get())
+                .ok()
+                .map(|Answer { records }| records)
+                .filter(|records| records.iter().all(|record| record.get().contains("\"Data\""))),
         };
         match many {
             Some(records) => records.into_iter().try_for_each(&mut give)?,

@@ -1,5 +1,7 @@
 //! `kinesis-logs-reader`: gets logs out of Amazon Kinesis.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod captured;
 mod decode;

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use kinesis_logs_decoder::{Decoder, Limits};
+use kinesis_logs_decoder::flow_log::{Format, FormatError, Formats};
+use kinesis_logs_decoder::{Decoder, Limits, Payload};
 use kinesis_logs_pipeline::rows::{Column, RowFormat, RowWriter};
 use kinesis_logs_source::Record;
 
-use crate::args::{Format, RowArgs};
+use crate::args::{self, RowArgs};
 use crate::captured;
 use crate::failure::{FAILED, Failure};
 use crate::output::Output;
@@ -22,6 +23,8 @@ pub(crate) struct Rows {
     decoder: Decoder,
     writer: RowWriter,
     output: Output,
+    /// Whether formats of flow logs were given, not inferred.
+    format_is_given: bool,
     /// Rows left of `--count`.
     remaining: u64,
     records: u64,
@@ -33,22 +36,32 @@ impl Rows {
     /// Rows as `args` say, `count` of them at most if it is not 0.
     pub(crate) fn new(args: &RowArgs, count: u64) -> Result<Self, Failure> {
         let mut writer = RowWriter::new(match args.format {
-            Format::Tsv => RowFormat::Tsv,
-            Format::Csv => RowFormat::Csv,
-            Format::Json => RowFormat::Json,
-            Format::Raw => RowFormat::Raw,
+            args::Format::Tsv => RowFormat::Tsv,
+            args::Format::Csv => RowFormat::Csv,
+            args::Format::Json => RowFormat::Json,
+            args::Format::Raw => RowFormat::Raw,
         });
+        let mut formats = Formats::new();
         if !args.fields.is_empty() {
             let columns: Result<Vec<Column>, _> = args.fields.iter().map(|name| Column::parse(name.trim())).collect();
             writer = writer.columns(columns.map_err(|error| Failure::usage(format!("--fields: {error}")))?);
         }
+        for text in &args.flow_log_formats {
+            formats = add_rule(formats, text).map_err(|error| Failure::usage(format!("--flow-log-format: {error}")))?;
+        }
+        writer = writer.formats(formats);
         let keep = args.undecodable.clone().map(|path| {
             let file = File::options().append(true).create(true).open(&path);
             file.with_context(|| format!("cannot open {}", path.display())).map(|file| (path, BufWriter::new(file)))
         });
         let limits = Limits::default().decompressed_bytes((args.max_record_mib as usize) << 20);
         Ok(Rows {
-            decoder: Decoder::with_limits(limits),
+            decoder: Decoder::with_limits(limits).payload(match args.payload {
+                args::Payload::Auto => Payload::Auto,
+                args::Payload::Envelopes => Payload::Envelopes,
+                args::Payload::Lines => Payload::Lines,
+            }),
+            format_is_given: !args.flow_log_formats.is_empty(),
             writer,
             output: Output::new(),
             remaining: if count == 0 { u64::MAX } else { count },
@@ -75,7 +88,8 @@ impl Rows {
     /// Decodes a record and writes its rows. What is wrong with it goes to `say`, a line each.
     pub(crate) fn record(&mut self, record: &Record, say: impl Fn(&str)) -> Result<(), Failure> {
         self.records += 1;
-        let decoded = self.decoder.decode(&record.data);
+        // Containers were opened where records were read.
+        let decoded = self.decoder.decode_user_record(&record.data);
         for event in decoded.events() {
             if self.remaining == 0 {
                 break;
@@ -112,6 +126,16 @@ impl Rows {
     /// Writes out the rest, sums up what went wrong, and tells the exit status.
     pub(crate) fn finish(mut self, say: impl Fn(&str)) -> Result<ExitCode, Failure> {
         self.flush()?;
+        if let (Some(format), false) = (self.writer.header_format(), self.format_is_given)
+            && format != Format::default_format()
+        {
+            say(&format!("note: flow logs are read as {} ({format}); --flow-log-format says otherwise", format.name()));
+        }
+        if let Some((misfits, first)) = self.writer.misfits() {
+            say(&format!(
+                "warning: {misfits} lines are in none of the flow log formats given, and are shown as lines; the first: {first}"
+            ));
+        }
         let beyond = self.writer.rows_beyond_header();
         if beyond > 0 {
             say(&format!(
@@ -136,6 +160,16 @@ impl Rows {
             }
         }
     }
+}
+
+/// `FORMAT`, `GROUP=FORMAT` or `GROUP:STREAM=FORMAT`.
+fn add_rule(formats: Formats, text: &str) -> Result<Formats, FormatError> {
+    let (names, format) = match text.split_once('=') {
+        Some((names, format)) if !names.contains(['$', ' ', ',']) => (names, format),
+        _ => ("*", text),
+    };
+    let (log_group, log_stream) = names.split_once(':').unwrap_or((names, "*"));
+    Ok(formats.rule(log_group, log_stream, Format::parse(format)?))
 }
 
 /// Where a record was read, for a message.

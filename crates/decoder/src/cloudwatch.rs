@@ -5,77 +5,134 @@
 //!
 //! [AWS]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 
+use std::ops::Range;
+
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::extracted::{Field, Kind, NamesId, Range};
+use crate::flow_log::Format;
 use crate::json::{self, RawString, RawValue, Reader, Result};
 use crate::limits::Limits;
-use crate::text::Span;
-use crate::usual;
+use crate::scan::BLOCK;
+use crate::text::{Span, Text, TextBuffer};
+use crate::usual::{self, Events};
 
 /// What all events of an envelope share.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Envelope {
-    pub(crate) message_type: Option<Span>,
-    pub(crate) owner: Option<Span>,
-    pub(crate) log_group: Option<Span>,
-    pub(crate) log_stream: Option<Span>,
-    pub(crate) policy_level: Option<Span>,
+    pub(crate) message_type: Span,
+    pub(crate) owner: Span,
+    pub(crate) log_group: Span,
+    pub(crate) log_stream: Span,
+    pub(crate) policy_level: Span,
     /// The JSON array as it stands in the text.
-    pub(crate) subscription_filters: Option<Span>,
+    pub(crate) subscription_filters: Span,
+    /// Which record of a container it came in.
+    pub(crate) sub_sequence_number: Option<u64>,
+    /// The index of its header line in [`Tables::headers`].
+    pub(crate) header: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct LogEvent {
-    pub(crate) envelope: u32,
-    pub(crate) id: Option<Span>,
-    pub(crate) timestamp: Option<i64>,
-    pub(crate) message: Option<Span>,
-    /// Its part of [`Tables::fields`].
-    pub(crate) extracted_fields: Option<Range>,
+impl Envelope {
+    /// An envelope that says nothing.
+    pub(crate) fn empty(sub_sequence_number: Option<u64>) -> Self {
+        Envelope {
+            message_type: Span::NONE,
+            owner: Span::NONE,
+            log_group: Span::NONE,
+            log_stream: Span::NONE,
+            policy_level: Span::NONE,
+            subscription_filters: Span::NONE,
+            sub_sequence_number,
+            header: None,
+        }
+    }
 }
+
+/// Kept small: there is one for each line, beside a text of some 200 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogEvent {
+    /// Milliseconds, or [`NO_TIME`].
+    pub(crate) timestamp: i64,
+    pub(crate) id: Span,
+    pub(crate) message: Span,
+    pub(crate) extracted_fields: Span,
+    pub(crate) envelope: u32,
+}
+
+/// No time at all.
+pub(crate) const NO_TIME: i64 = i64::MIN;
 
 /// What a record's text turned out to hold; kept from record to record for its allocations.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) envelopes: Vec<Envelope>,
     pub(crate) events: Vec<LogEvent>,
-    pub(crate) fields: Vec<Field>,
     pub(crate) errors: Vec<DecodeError>,
-    pub(crate) unescaped: String,
+    /// What header lines state, where the text was lines.
+    pub(crate) headers: Vec<Format>,
+    /// Envelopes, and what stood in their place.
+    pub(crate) objects: usize,
     pub(crate) control_messages: usize,
+    pub(crate) user_records: usize,
+    pub(crate) outside_hash_range: usize,
 }
 
 impl Tables {
     pub(crate) fn clear(&mut self) {
         self.envelopes.clear();
         self.events.clear();
-        self.fields.clear();
         self.errors.clear();
-        self.unescaped.clear();
-        self.control_messages = 0;
+        self.headers.clear();
+        (self.objects, self.control_messages) = (0, 0);
+        (self.user_records, self.outside_hash_range) = (0, 0);
+    }
+
+    /// Makes room for an event more, and for as many as are to be expected where `read` bytes of a text held those since
+    /// the first `before`, and `left` bytes are left. Doubling would reserve far more.
+    #[cold]
+    pub(crate) fn make_room(&mut self, before: usize, read: usize, left: usize) {
+        let size = (read / (self.events.len() - before).max(1)).max(32);
+        self.events.reserve_exact(left / size + left / size / 64 + 2);
     }
 }
 
-/// Reads every envelope in `text`, back to back or with white space between. Events that were complete before a mistake
-/// stay in the tables.
-pub(crate) fn read_envelopes(text: &str, limits: &Limits, tables: &mut Tables) {
-    let mut reader = Reader::new(text, limits.json_depth);
-    let mut seen = 0;
-    while reader.peek().is_some() {
-        let start = reader.position();
-        if seen == limits.envelopes {
-            tables.errors.push(DecodeError::at(DecodeErrorKind::TooManyEnvelopes { limit: seen }, start));
-            return;
-        }
-        seen += 1;
-        let (envelopes, events) = (tables.envelopes.len(), tables.events.len());
-        tables.envelopes.push(Envelope::default());
-        let mut parser = EnvelopeParser { text, limits, tables, saw_log_events: false };
-        let outcome = parser.envelope(&mut reader);
-        let saw_log_events = parser.saw_log_events;
+/// What a text turned out to be.
+pub(crate) enum Found {
+    /// Envelopes, or mistakes, all of which are in the tables.
+    Envelopes,
+    /// An AWS event that carries records as base64: where in the text they stand.
+    Records(Vec<Range<usize>>),
+}
 
-        let message_type = tables.envelopes[envelopes].message_type.map(|span| message_type(text, tables, span));
-        let keep = match message_type.as_deref() {
+/// Reads every envelope in the text from `start` on, back to back or with white space between. Events that were complete
+/// before a mistake stay in the tables.
+pub(crate) fn read_envelopes(
+    text: &mut Text,
+    start: usize,
+    sub_sequence_number: Option<u64>,
+    limits: &Limits,
+    tables: &mut Tables,
+) -> Found {
+    let Text { record, unescaped } = text;
+    let mut reader = Reader::new(record.as_str().as_bytes(), start, limits.json_depth);
+    let mut records = Vec::new();
+    while reader.peek().is_some() {
+        let offset = reader.position() - start;
+        let limit = limits.envelopes;
+        let mistake = |kind| DecodeError::at(kind, offset).of(sub_sequence_number);
+        if tables.objects == limit {
+            tables.errors.push(mistake(DecodeErrorKind::TooManyEnvelopes { limit }));
+            break;
+        }
+        tables.objects += 1;
+        let (envelopes, events) = (tables.envelopes.len(), tables.events.len());
+        tables.envelopes.push(Envelope::empty(sub_sequence_number));
+        let mut parser =
+            EnvelopeParser { text: record, unescaped, limits, tables, saw_log_events: false, carried: None };
+        let outcome = parser.envelope(&mut reader);
+        let (saw_log_events, carried) = (parser.saw_log_events, parser.carried);
+
+        let message_type = piece(record, unescaped, tables.envelopes[envelopes].message_type);
+        let keep = match message_type {
             Some("DATA_MESSAGE") => true,
             Some("CONTROL_MESSAGE") => {
                 tables.control_messages += 1;
@@ -83,14 +140,16 @@ pub(crate) fn read_envelopes(text: &str, limits: &Limits, tables: &mut Tables) {
             }
             Some(other) => {
                 let message_type = other.chars().take(64).collect();
-                tables.errors.push(DecodeError::at(DecodeErrorKind::UnknownMessageType { message_type }, start));
+                tables.errors.push(mistake(DecodeErrorKind::UnknownMessageType { message_type }));
                 false
             }
             // Events without a type: a lenient producer, or a cut before the type.
             None if saw_log_events => true,
             None => {
-                if outcome.is_ok() {
-                    tables.errors.push(DecodeError::at(DecodeErrorKind::NotAnEnvelope, start));
+                match carried {
+                    Some(carried) => records.extend(carried),
+                    None if outcome.is_ok() => tables.errors.push(mistake(DecodeErrorKind::NotAnEnvelope)),
+                    None => {}
                 }
                 false
             }
@@ -100,21 +159,25 @@ pub(crate) fn read_envelopes(text: &str, limits: &Limits, tables: &mut Tables) {
             tables.events.truncate(events);
         }
         if let Err(error) = outcome {
-            tables.errors.push(error);
-            return; // where the next envelope would begin is unknown
+            tables.errors.push(error.of(sub_sequence_number));
+            break; // where the next envelope would begin is unknown
         }
     }
+    if records.is_empty() { Found::Envelopes } else { Found::Records(records) }
 }
 
-fn message_type(text: &str, tables: &Tables, span: Span) -> String {
-    crate::text::Text { record: text, unescaped: &tables.unescaped }.get(span).to_owned()
+fn piece<'a>(record: &'a TextBuffer, unescaped: &'a str, span: Span) -> Option<&'a str> {
+    span.of(record.as_str(), unescaped)
 }
 
 struct EnvelopeParser<'a> {
-    text: &'a str,
+    text: &'a TextBuffer,
+    unescaped: &'a mut String,
     limits: &'a Limits,
     tables: &'a mut Tables,
     saw_log_events: bool,
+    /// Records that the object carries as base64, if it is no envelope.
+    carried: Option<Vec<Range<usize>>>,
 }
 
 impl EnvelopeParser<'_> {
@@ -132,12 +195,15 @@ impl EnvelopeParser<'_> {
                 }
                 "logEvents" => {
                     self.saw_log_events = true;
-                    if reader.peek() == Some(b'[') {
-                        reader.array(|reader| self.log_event(reader, index))?;
-                    } else if !matches!(reader.value()?, RawValue::Null) {
-                        return Err(reader.error("an array of log events"));
+                    match reader.peek() {
+                        Some(b'[') => self.log_events(reader, index)?,
+                        _ if matches!(reader.value()?, RawValue::Null) => {}
+                        _ => return Err(reader.error("an array of log events")),
                     }
                 }
+                // Lambda's events: of CloudWatch Logs, of Kinesis, of Firehose's transformation.
+                "awslogs" if reader.peek() == Some(b'{') => self.data_member(reader)?,
+                "Records" | "records" if reader.peek() == Some(b'[') => self.records(reader)?,
                 _ => {
                     reader.value()?;
                 }
@@ -146,26 +212,46 @@ impl EnvelopeParser<'_> {
         })
     }
 
-    fn log_event(&mut self, reader: &mut Reader<'_>, envelope: usize) -> Result<()> {
+    fn log_events(&mut self, reader: &mut Reader<'_>, envelope: usize) -> Result<()> {
+        let padded = &self.text.padded()[..self.text.len() + BLOCK];
+        let (begin, before, end) = (reader.position(), self.tables.events.len(), self.text.len());
+        let limit = self.limits.events;
+        reader.array(|reader| {
+            reader.peek();
+            let start = reader.position();
+            let left = limit - self.tables.events.len();
+            let mut events = Events { tables: self.tables, envelope: envelope as u32, begin, before, end };
+            let usual_end = usual::log_events(padded, start, left, &mut events);
+            if usual_end > start {
+                reader.set_position(usual_end);
+                return Ok(());
+            }
+            let event = self.log_event(reader)?;
+            let mut events = Events { tables: self.tables, envelope: envelope as u32, begin, before, end };
+            events.push(event, reader.position());
+            Ok(())
+        })
+    }
+
+    fn log_event(&mut self, reader: &mut Reader<'_>) -> Result<LogEvent> {
         let limit = self.limits.events;
         if self.tables.events.len() == limit {
-            return Err(DecodeError::at(DecodeErrorKind::TooManyEvents { limit }, reader.position()));
+            return Err(reader.mistake(DecodeErrorKind::TooManyEvents { limit }));
         }
-        reader.peek();
-        let before = self.tables.events.last().and_then(|event| event.extracted_fields).unwrap_or_default();
-        let max_fields = self.limits.extracted_fields;
-        if let Some(event) = usual::log_event(reader, &mut self.tables.fields, before, max_fields) {
-            self.tables.events.push(LogEvent { envelope: envelope as u32, ..event });
-            return Ok(());
-        }
-        let mut event = LogEvent { envelope: envelope as u32, ..LogEvent::default() };
+        let mut event = LogEvent {
+            timestamp: NO_TIME,
+            id: Span::NONE,
+            message: Span::NONE,
+            extracted_fields: Span::NONE,
+            envelope: 0,
+        };
         reader.object(|reader, key| {
             match self.key(key) {
                 "id" => event.id = self.text_value(reader)?,
-                "timestamp" => event.timestamp = self.timestamp(reader)?,
+                "timestamp" => event.timestamp = self.timestamp(reader)?.unwrap_or(NO_TIME),
                 "message" => event.message = self.text_value(reader)?,
                 "extractedFields" if reader.peek() == Some(b'{') => {
-                    event.extracted_fields = Some(self.extracted_fields(reader)?);
+                    event.extracted_fields = self.object_of_any(reader)?
                 }
                 _ => {
                     reader.value()?;
@@ -173,53 +259,86 @@ impl EnvelopeParser<'_> {
             }
             Ok(())
         })?;
-        self.tables.events.push(event);
-        Ok(())
+        Ok(event)
     }
 
-    fn extracted_fields(&mut self, reader: &mut Reader<'_>) -> Result<Range> {
-        let start = self.tables.fields.len();
+    /// Reads over an object so that reading it again cannot fail.
+    fn object_of_any(&mut self, reader: &mut Reader<'_>) -> Result<Span> {
+        let start = reader.position();
         reader.object(|reader, key| {
-            let limit = self.limits.extracted_fields;
-            if self.tables.fields.len() == limit {
-                return Err(DecodeError::at(DecodeErrorKind::TooManyFields { limit }, reader.position()));
+            self.check_escapes(reader, key)?;
+            match reader.value()? {
+                RawValue::String(raw) => self.check_escapes(reader, raw),
+                _ => Ok(()),
             }
-            let name = self.string(key)?;
-            let (value, kind) = match reader.value()? {
-                RawValue::String(raw) => (self.string(raw)?, Kind::Text),
-                RawValue::Other(start, end) => (Span::in_text(start, end), Kind::Json),
-                RawValue::Null => (Span::default(), Kind::Null),
-            };
-            self.tables.fields.push(Field { name, value, kind });
-            Ok(())
         })?;
-        // The limit on fields fits 32 bits.
-        Ok(Range { start: start as u32, end: self.tables.fields.len() as u32, names: NamesId::fresh() })
+        Ok(Span::in_text(start, reader.position()))
+    }
+
+    /// The `data` of an object, which is taken, and is a record in base64.
+    fn data_member(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        reader.object(|reader, key| {
+            let is_data = matches!(self.key(key), "data" | "Data");
+            match reader.value()? {
+                RawValue::String(raw) if is_data => self.carried.get_or_insert_default().push(raw.start..raw.end),
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+
+    /// The records of a Lambda event: of each its `data`, or that of its `kinesis`.
+    fn records(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        self.carried.get_or_insert_default();
+        reader.array(|reader| {
+            if reader.peek() != Some(b'{') {
+                return reader.value().map(drop);
+            }
+            reader.object(|reader, key| {
+                let key = self.key(key);
+                let (is_data, is_kinesis) = (matches!(key, "data" | "Data"), key == "kinesis");
+                if is_kinesis && reader.peek() == Some(b'{') {
+                    return self.data_member(reader);
+                }
+                match reader.value()? {
+                    RawValue::String(raw) if is_data => self.carried.get_or_insert_default().push(raw.start..raw.end),
+                    _ => {}
+                }
+                Ok(())
+            })
+        })
     }
 
     /// Keys are compared as they stand: nobody escapes them.
     fn key(&self, key: RawString) -> &str {
-        &self.text[key.start..key.end]
+        &self.text.as_str()[key.start..key.end]
     }
 
     /// A text; of other values their JSON, as producers other than AWS may write a number or an object.
-    fn text_value(&mut self, reader: &mut Reader<'_>) -> Result<Option<Span>> {
+    fn text_value(&mut self, reader: &mut Reader<'_>) -> Result<Span> {
         Ok(match reader.value()? {
-            RawValue::Null => None,
-            RawValue::Other(start, end) => Some(Span::in_text(start, end)),
-            RawValue::String(raw) => Some(self.string(raw)?),
+            RawValue::Null => Span::NONE,
+            RawValue::Other(start, end) => Span::in_text(start, end),
+            RawValue::String(raw) => self.string(reader, raw)?,
         })
     }
 
-    fn string(&mut self, raw: RawString) -> Result<Span> {
+    fn string(&mut self, reader: &Reader<'_>, raw: RawString) -> Result<Span> {
         let RawString { start, end, escaped } = raw;
         if !escaped {
             return Ok(Span::in_text(start, end));
         }
-        let from = self.tables.unescaped.len();
-        json::unescape(&self.text[start..end], &mut self.tables.unescaped)
-            .ok_or_else(|| DecodeError::at(DecodeErrorKind::Json { expected: "a valid escape" }, start))?;
-        Ok(Span::in_unescaped(from, self.tables.unescaped.len()))
+        let from = self.unescaped.len();
+        json::unescape(&self.text.as_str()[start..end], self.unescaped)
+            .ok_or_else(|| reader.error_at(start, "a valid escape"))?;
+        Ok(Span::in_unescaped(from, self.unescaped.len()))
+    }
+
+    fn check_escapes(&mut self, reader: &Reader<'_>, raw: RawString) -> Result<()> {
+        let len = self.unescaped.len();
+        let checked = self.string(reader, raw).map(drop);
+        self.unescaped.truncate(len);
+        checked
     }
 
     /// Milliseconds since the epoch: a number, or one written as text.
@@ -228,7 +347,7 @@ impl EnvelopeParser<'_> {
             RawValue::Null => return Ok(None),
             RawValue::Other(start, end) | RawValue::String(RawString { start, end, .. }) => (start, end),
         };
-        let digits = &self.text[start..end];
+        let digits = &self.text.as_str()[start..end];
         Ok(digits.parse().ok().or_else(|| {
             let float = digits.parse::<f64>().ok().filter(|float| float.abs() < i64::MAX as f64)?;
             Some(float as i64)
@@ -237,9 +356,9 @@ impl EnvelopeParser<'_> {
 }
 
 /// The value's JSON if it begins with `open`, nothing otherwise.
-fn raw_if(value: RawValue, text: &str, open: u8) -> Option<Span> {
+fn raw_if(value: RawValue, text: &TextBuffer, open: u8) -> Span {
     match value {
-        RawValue::Other(start, end) if text.as_bytes()[start] == open => Some(Span::in_text(start, end)),
-        _ => None,
+        RawValue::Other(start, end) if text.as_str().as_bytes()[start] == open => Span::in_text(start, end),
+        _ => Span::NONE,
     }
 }

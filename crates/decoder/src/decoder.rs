@@ -1,30 +1,60 @@
 //! From one record's bytes to its log events.
 //!
 //! ```text
-//! bytes -> gzip layers -> text (UTF-8) -> envelopes -> table of events, each a few offsets into the text
+//! bytes -> KPL container -> compression, base64 -> text (UTF-8) -> envelopes, lines or Lambda events -> table of events
 //! ```
+//!
+//! Events are offsets into one text, into which every layer's contents are appended.
 
-use crate::cloudwatch::{self, Envelope, LogEvent, Tables};
+use crate::cloudwatch::{self, Envelope, Found, LogEvent, NO_TIME};
+use crate::container::gzip::Inflater;
+use crate::container::{self, Compression};
+use crate::decoded::Decoded;
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::extracted::{ExtractedFields, FieldValue};
-use crate::flow_log::FlowLog;
-use crate::gzip::{self, Buffer, Inflater};
-use crate::json::{RawValue, Reader};
-use crate::limits::{Limits, MAX_JSON_DEPTH};
-use crate::text::{Span, Text};
+use crate::flow_log::Format;
+use crate::limits::Limits;
+use crate::lines;
+use crate::text::Span;
+use crate::usual::Events;
+
+/// What the text in a record is.
+///
+/// | payload | what it looks like | where it comes from |
+/// |---|---|---|
+/// | envelopes | a JSON object with `messageType` or `logEvents`, or several, with or without white space between | CloudWatch Logs; Firehose with decompression |
+/// | Lambda events | a JSON object with `awslogs.data`, `Records[].kinesis.data` or `records[].data`, in base64 | Lambda functions, Firehose's transformation, `aws kinesis get-records` |
+/// | lines | the first line is a flow log's, or a header of one | Firehose with message extraction; objects in S3 |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Payload {
+    /// What it looks like, in the order of the table. Anything else is an error.
+    #[default]
+    Auto,
+    /// Envelopes or Lambda events; anything else is an error.
+    Envelopes,
+    /// Every line is a log event that has a message alone; a line of JSON objects is one a JSON object. So are
+    /// [envelopes taken apart by Firehose][aws].
+    ///
+    /// [aws]: https://docs.aws.amazon.com/firehose/latest/dev/Message_extraction.html
+    Lines,
+}
 
 /// Decodes records, one at a time, and keeps its buffers between them.
 ///
 /// See the [crate's front page](crate) for an example.
 pub struct Decoder {
+    opener: Opener,
+    decoded: Decoded,
+}
+
+/// What opens records; the contents go elsewhere.
+struct Opener {
     limits: Limits,
+    compression: Compression,
+    payload: Payload,
+    #[cfg(feature = "kpl")]
+    hash_range: Option<std::ops::RangeInclusive<u128>>,
     inflater: Inflater,
-    text: Buffer,
-    /// The layer outside the one in `text`, while gzip within gzip is opened.
-    outer: Buffer,
-    /// The text with replacement characters, where it was no UTF-8.
-    repaired: String,
-    tables: Tables,
 }
 
 impl Default for Decoder {
@@ -35,240 +65,331 @@ impl Default for Decoder {
 
 impl std::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Decoder").field("limits", &self.limits).finish_non_exhaustive()
+        let Opener { limits, compression, payload, .. } = &self.opener;
+        f.debug_struct("Decoder")
+            .field("limits", limits)
+            .field("compression", compression)
+            .field("payload", payload)
+            .finish_non_exhaustive()
     }
 }
 
 impl Decoder {
-    /// A decoder with the default [`Limits`].
+    /// A decoder with the default [`Limits`] that recognises every form.
     pub fn new() -> Self {
         Self::with_limits(Limits::default())
     }
 
     /// A decoder that spends at most `limits` on a record.
     pub fn with_limits(limits: Limits) -> Self {
-        Decoder {
+        let opener = Opener {
             limits: limits.clamped(),
+            compression: Compression::Auto,
+            payload: Payload::Auto,
+            #[cfg(feature = "kpl")]
+            hash_range: None,
             inflater: Inflater::new(),
-            text: Buffer::default(),
-            outer: Buffer::default(),
-            repaired: String::new(),
-            tables: Tables::default(),
-        }
+        };
+        Decoder { opener, decoded: Decoded::default() }
+    }
+
+    /// Fixes how records are compressed, instead of looking at how each begins.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.opener.compression = compression;
+        self
+    }
+
+    /// Fixes what the text in records is, instead of looking at it.
+    pub fn payload(mut self, payload: Payload) -> Self {
+        self.opener.payload = payload;
+        self
+    }
+
+    /// Leaves out those user records of KPL containers whose hash key (see
+    /// [`UserRecord::hash_key`](crate::kpl::UserRecord::hash_key)) is not in the range of the shard that they were read
+    /// from; [`Decoded::outside_hash_range`] counts them. They are there if a shard was split or merged between
+    /// aggregating and putting, and then in no other shard: leave them out only if somebody else has them.
+    #[cfg(feature = "kpl")]
+    pub fn hash_range(mut self, range: std::ops::RangeInclusive<u128>) -> Self {
+        self.opener.hash_range = Some(range);
+        self
     }
 
     /// Decodes the bytes of one record.
     ///
-    /// `data` is what Kinesis holds (`Record.Data` with its base64 undone, which SDKs do), of one user record if it is
-    /// aggregated (see [`kpl`](crate::kpl)). Mistakes are values in the result: see [`Decoded::errors`].
-    pub fn decode<'a>(&'a mut self, data: &'a [u8]) -> Decoded<'a> {
-        self.tables.clear();
-        let bytes = if gzip::is_gzip(data) {
-            self.open_gzip(data);
-            self.text.as_slice()
-        } else if data.len() > self.limits.decompressed_bytes {
-            let limit = self.limits.decompressed_bytes;
-            self.tables.errors.push(DecodeError::new(DecodeErrorKind::TooLarge { limit }));
-            &[]
+    /// `data` is what Kinesis holds (`Record.Data` with its base64 undone, which SDKs do). KPL containers are opened,
+    /// unless the feature `kpl` was left out. Mistakes are values in the result: see [`Decoded::errors`].
+    pub fn decode(&mut self, data: &[u8]) -> &Decoded {
+        self.opener.decode(data, true, &mut self.decoded);
+        &self.decoded
+    }
+
+    /// Decodes the bytes of one user record that was taken out of a KPL container before, which therefore is no
+    /// container itself, whatever it begins with.
+    pub fn decode_user_record(&mut self, data: &[u8]) -> &Decoded {
+        self.opener.decode(data, false, &mut self.decoded);
+        &self.decoded
+    }
+
+    /// Like [`decode`](Self::decode), into buffers of the caller's, whose contents are replaced. So results can outlive
+    /// the next record, go to other threads, and come back from a pool to be filled again.
+    ///
+    /// ```
+    /// use kinesis_logs_decoder::{Decoded, Decoder};
+    ///
+    /// let mut decoder = Decoder::new();
+    /// let mut decoded = Decoded::default();
+    /// decoder.decode_into(br#"{"messageType":"DATA_MESSAGE","logEvents":[{"message":"hello"}]}"#, &mut decoded);
+    /// let message = std::thread::spawn(move || decoded.events().next().map(|event| event.message().to_owned()));
+    /// assert_eq!(message.join().unwrap().as_deref(), Some("hello"));
+    /// ```
+    pub fn decode_into(&mut self, data: &[u8], decoded: &mut Decoded) {
+        self.opener.decode(data, true, decoded);
+    }
+
+    /// Like [`decode_user_record`](Self::decode_user_record), into buffers of the caller's.
+    pub fn decode_user_record_into(&mut self, data: &[u8], decoded: &mut Decoded) {
+        self.opener.decode(data, false, decoded);
+    }
+}
+
+/// Decodes one record with a [`Decoder`] of its own: for those who have only one.
+///
+/// ```
+/// let decoded = kinesis_logs_decoder::decode(br#"{"messageType":"DATA_MESSAGE","logEvents":[{"message":"hello"}]}"#);
+/// assert_eq!(decoded.events().next().unwrap().message(), "hello");
+/// ```
+pub fn decode(data: &[u8]) -> Decoded {
+    let mut decoded = Decoded::default();
+    Decoder::new().decode_into(data, &mut decoded);
+    decoded
+}
+
+/// How deep in other layers something lies, and in which user record.
+#[derive(Clone, Copy)]
+struct Place {
+    layer: usize,
+    sub_sequence_number: Option<u64>,
+    may_be_container: bool,
+}
+
+impl Place {
+    fn within(self) -> Place {
+        Place { layer: self.layer + 1, ..self }
+    }
+}
+
+impl Opener {
+    fn decode(&mut self, data: &[u8], may_be_container: bool, out: &mut Decoded) {
+        out.clear();
+        self.open(data, Place { layer: 0, sub_sequence_number: None, may_be_container }, self.compression, out);
+    }
+
+    /// Opens one layer after another, down to the text.
+    fn open(&mut self, data: &[u8], place: Place, compression: Compression, out: &mut Decoded) {
+        let mistake = |kind| DecodeError::new(kind).of(place.sub_sequence_number);
+        if place.layer > self.limits.layers {
+            out.tables.errors.push(mistake(DecodeErrorKind::TooManyLayers { limit: self.limits.layers }));
+            return;
+        }
+        #[cfg(feature = "kpl")]
+        if place.may_be_container
+            && let Some(container) = crate::kpl::Aggregated::parse(data)
+        {
+            return self.open_container(&container, place, out);
+        }
+        let detected = Compression::detect(data);
+        let compression = match compression {
+            Compression::Auto => detected,
+            Compression::None => Compression::None,
+            fixed if fixed == detected => fixed,
+            fixed => {
+                let (expected, start) = (name(fixed), start_of(data));
+                out.tables.errors.push(mistake(DecodeErrorKind::OtherCompression { expected, start }));
+                return;
+            }
+        };
+        let start = out.text.record.len();
+        let left = self.limits.decompressed_bytes - out.spent.min(self.limits.decompressed_bytes);
+        let opened = compression.open(data, left, &mut self.inflater, &mut out.text.record);
+        out.spent += out.text.record.len() - start;
+        let is_whole = opened.is_ok();
+        if let Err(kind) = opened {
+            // What the caller set is the whole limit, not what was left of it.
+            let kind = match kind {
+                DecodeErrorKind::TooLarge { .. } => DecodeErrorKind::TooLarge { limit: self.limits.decompressed_bytes },
+                kind => kind,
+            };
+            out.tables.errors.push(mistake(kind));
+        }
+        self.look_inside(start, is_whole, compression != Compression::None, place, out);
+    }
+
+    /// Looks at what was appended to the text from `start` on: another layer, or text at last.
+    fn look_inside(&mut self, start: usize, is_whole: bool, was_compressed: bool, place: Place, out: &mut Decoded) {
+        let inner = out.text.record.bytes_from(start);
+        let is_layer = was_compressed && self.compression == Compression::Auto && {
+            Compression::detect(inner) != Compression::None || is_container(inner)
+        };
+        let layer = if is_layer {
+            Some(inner.to_vec())
+        } else if self.payload != Payload::Lines && self.compression != Compression::None {
+            container::base64_of_something_known(inner)
         } else {
-            data
+            None
         };
-        let text = match simdutf8::basic::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(_) => repair(bytes, &mut self.repaired, &mut self.tables.errors),
-        };
-        match text.as_bytes().iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'{') => cloudwatch::read_envelopes(text, &self.limits, &mut self.tables),
+        if let Some(layer) = layer {
+            out.text.record.truncate(start);
+            return self.open(&layer, place.within(), Compression::Auto, out);
+        }
+        if !out.text.record.validate() {
+            self.repair(start, is_whole, place, out);
+        }
+        self.read_text(start, is_whole, place, out);
+    }
+
+    /// Replaces what is no UTF-8, and reports it unless a cut that is reported already explains it.
+    fn repair(&mut self, start: usize, is_whole: bool, place: Place, out: &mut Decoded) {
+        let bytes = out.text.record.bytes_from(start);
+        let repaired = String::from_utf8_lossy(bytes).into_owned();
+        let offset = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+        let cut_explains_it = !is_whole && offset + char::REPLACEMENT_CHARACTER.len_utf8() == repaired.len();
+        // Bytes that are no text at all are an unknown container, which is said elsewhere.
+        let looks_like_text = self.payload == Payload::Lines || repaired.trim_start().starts_with('{');
+        if looks_like_text && !cut_explains_it {
+            out.tables.errors.push(DecodeError::at(DecodeErrorKind::Utf8, offset).of(place.sub_sequence_number));
+        }
+        out.text.record.truncate(start);
+        out.text.record.append(repaired.as_bytes());
+        out.text.record.validate();
+    }
+
+    fn read_text(&mut self, start: usize, is_whole: bool, place: Place, out: &mut Decoded) {
+        let text = &out.text.record.as_str()[start..];
+        let begins_with = text.bytes().find(|byte| !byte.is_ascii_whitespace());
+        match (self.payload, begins_with) {
             // A mistake found before explains the rest.
-            _ if !self.tables.errors.is_empty() => {}
-            None => self.tables.errors.push(DecodeError::new(DecodeErrorKind::Empty)),
-            Some(_) => {
-                let start = bytes[..bytes.len().min(8)].to_vec();
-                self.tables.errors.push(DecodeError::new(DecodeErrorKind::UnknownContainer { start }));
+            (_, None) if !is_whole => {}
+            (_, None) => {
+                out.tables.errors.push(DecodeError::new(DecodeErrorKind::Empty).of(place.sub_sequence_number));
             }
-        }
-        Decoded { text: Text { record: text, unescaped: &self.tables.unescaped }, tables: &self.tables }
-    }
-
-    /// Inflates until no gzip is left; what was recovered before a mistake is opened further.
-    fn open_gzip(&mut self, data: &[u8]) {
-        let limit = self.limits.decompressed_bytes;
-        let mut layers = 1;
-        let mut result = self.inflater.inflate(data, limit, &mut self.text);
-        loop {
-            if let Err(kind) = result {
-                self.tables.errors.push(DecodeError::new(kind));
-            }
-            if !gzip::is_gzip(self.text.as_slice()) {
-                return;
-            }
-            if layers >= self.limits.gzip_layers {
-                self.tables
-                    .errors
-                    .push(DecodeError::new(DecodeErrorKind::TooManyLayers { limit: self.limits.gzip_layers }));
-                return;
-            }
-            layers += 1;
-            std::mem::swap(&mut self.text, &mut self.outer);
-            result = self.inflater.inflate(self.outer.as_slice(), limit, &mut self.text);
-        }
-    }
-}
-
-/// Replaces what is no UTF-8, and reports it unless a cut that is reported already explains it.
-fn repair<'a>(bytes: &[u8], repaired: &'a mut String, errors: &mut Vec<DecodeError>) -> &'a str {
-    let mut chunks = bytes.utf8_chunks();
-    repaired.clear();
-    let mut offset = None;
-    for chunk in &mut chunks {
-        repaired.push_str(chunk.valid());
-        if !chunk.invalid().is_empty() {
-            offset.get_or_insert(repaired.len());
-            repaired.push(char::REPLACEMENT_CHARACTER);
-        }
-    }
-    let cut_explains_it = !errors.is_empty() && offset == Some(repaired.len() - char::REPLACEMENT_CHARACTER.len_utf8());
-    // Bytes that are no text at all are an unknown container, which is said elsewhere.
-    let looks_like_json = repaired.trim_start().starts_with('{');
-    if let (Some(offset), false, true) = (offset, cut_explains_it, looks_like_json) {
-        errors.push(DecodeError::at(DecodeErrorKind::Utf8, offset));
-    }
-    repaired
-}
-
-/// What one record held. Borrows the decoder's buffers; copy out what must outlive the next record.
-#[derive(Debug, Clone, Copy)]
-pub struct Decoded<'a> {
-    text: Text<'a>,
-    tables: &'a Tables,
-}
-
-impl<'a> Decoded<'a> {
-    /// The log events, in the order they came.
-    pub fn events(&self) -> Events<'a> {
-        Events { decoded: *self, events: self.tables.events.iter() }
-    }
-
-    /// What was wrong. Empty if the record was whole.
-    pub fn errors(&self) -> &'a [DecodeError] {
-        &self.tables.errors
-    }
-
-    /// How many control messages (CloudWatch Logs testing its destination) the record held. They give no events.
-    pub fn control_messages(&self) -> usize {
-        self.tables.control_messages
-    }
-
-    /// The size of the decompressed text in bytes.
-    pub fn text_len(&self) -> usize {
-        self.text.record.len()
-    }
-}
-
-/// Iterator over the [`Event`]s of a record.
-#[derive(Debug, Clone)]
-pub struct Events<'a> {
-    decoded: Decoded<'a>,
-    events: std::slice::Iter<'a, LogEvent>,
-}
-
-impl<'a> Iterator for Events<'a> {
-    type Item = Event<'a>;
-
-    fn next(&mut self) -> Option<Event<'a>> {
-        let event = self.events.next()?;
-        Some(Event { decoded: self.decoded, event })
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.events.size_hint()
-    }
-}
-
-impl ExactSizeIterator for Events<'_> {}
-
-/// One log event, with what its envelope says of it. A few offsets into the record's text: nothing is copied, and
-/// fields are parsed when asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Event<'a> {
-    decoded: Decoded<'a>,
-    event: &'a LogEvent,
-}
-
-impl<'a> Event<'a> {
-    /// The log line as it came, which may end in a line feed or hold several lines. Empty if the event has none.
-    pub fn message(&self) -> &'a str {
-        self.get(self.event.message).unwrap_or_default()
-    }
-
-    /// The event's time in milliseconds since the Unix epoch; for flow logs their `start`.
-    pub fn timestamp_millis(&self) -> Option<i64> {
-        self.event.timestamp
-    }
-
-    /// CloudWatch Logs' id of the event: opaque, some 56 digits, the same when an event is delivered twice.
-    pub fn id(&self) -> Option<&'a str> {
-        self.get(self.event.id)
-    }
-
-    /// The account that the log group belongs to.
-    pub fn owner(&self) -> Option<&'a str> {
-        self.get(self.envelope().owner)
-    }
-
-    /// The log group's name.
-    pub fn log_group(&self) -> Option<&'a str> {
-        self.get(self.envelope().log_group)
-    }
-
-    /// The log stream's name.
-    pub fn log_stream(&self) -> Option<&'a str> {
-        self.get(self.envelope().log_stream)
-    }
-
-    /// `ACCOUNT_LEVEL_POLICY` where a subscription policy of the account sent the event.
-    pub fn policy_level(&self) -> Option<&'a str> {
-        self.get(self.envelope().policy_level)
-    }
-
-    /// The names of the subscription filters that matched.
-    pub fn subscription_filters(&self) -> Vec<String> {
-        let json = self.get(self.envelope().subscription_filters).unwrap_or("[]");
-        let mut names = Vec::new();
-        // The array was read over once already: it cannot fail here.
-        let _ = Reader::new(json, MAX_JSON_DEPTH).array(|reader| {
-            if let RawValue::String(raw) = reader.value()? {
-                let mut name = String::new();
-                if crate::json::unescape(&json[raw.start..raw.end], &mut name).is_some() {
-                    names.push(name);
+            (Payload::Lines, _) => self.read_lines(start, place, out),
+            (_, Some(b'{')) => {
+                let Decoded { text, tables, .. } = out;
+                let sub_sequence_number = place.sub_sequence_number;
+                match cloudwatch::read_envelopes(text, start, sub_sequence_number, &self.limits, tables) {
+                    Found::Envelopes => {}
+                    Found::Records(records) => self.open_carried(&records, place, out),
                 }
             }
-            Ok(())
-        });
-        names
+            (Payload::Auto, _) if is_flow_log(text) => self.read_lines(start, place, out),
+            _ if !is_whole => {}
+            _ => {
+                let start = start_of(text.as_bytes());
+                let kind = DecodeErrorKind::UnknownContainer { start };
+                out.tables.errors.push(DecodeError::new(kind).of(place.sub_sequence_number));
+            }
+        }
     }
 
-    /// `extractedFields`, present if the filter's pattern names fields.
-    pub fn extracted_fields(&self) -> Option<ExtractedFields<'a>> {
-        let range = self.event.extracted_fields?;
-        Some(ExtractedFields::new(self.decoded.text, &self.decoded.tables.fields, range))
+    #[cfg(feature = "kpl")]
+    fn open_container(&mut self, container: &crate::kpl::Aggregated<'_>, place: Place, out: &mut Decoded) {
+        let limit = self.limits.user_records;
+        for record in container.records() {
+            if out.tables.user_records == limit {
+                out.tables.errors.push(DecodeError::new(DecodeErrorKind::TooManyUserRecords { limit }));
+                return;
+            }
+            out.tables.user_records += 1;
+            if self.hash_range.as_ref().is_some_and(|range| !record.hash_key().is_some_and(|key| range.contains(&key)))
+            {
+                out.tables.outside_hash_range += 1;
+                continue;
+            }
+            let sub_sequence_number = Some(record.sub_sequence_number);
+            let place = Place { sub_sequence_number, may_be_container: false, ..place.within() };
+            self.open(record.data, place, self.compression, out);
+        }
     }
 
-    /// The value of one extracted field.
-    pub fn extracted_field(&self, name: &str) -> Option<FieldValue<'a>> {
-        self.extracted_fields()?.get(name)
+    /// Opens the records that a Lambda event carries; the event itself is forgotten.
+    fn open_carried(&mut self, records: &[std::ops::Range<usize>], place: Place, out: &mut Decoded) {
+        for range in records {
+            let limit = self.limits.user_records;
+            if out.tables.user_records == limit {
+                out.tables.errors.push(DecodeError::new(DecodeErrorKind::TooManyUserRecords { limit }));
+                return;
+            }
+            out.tables.user_records += 1;
+            // JSON may escape the slash, which is a digit of base64.
+            let text = out.text.record.as_str()[range.clone()].replace("\\/", "/");
+            match container::base64(text.as_bytes()) {
+                Some(data) => {
+                    self.open(&data, Place { may_be_container: true, ..place.within() }, self.compression, out)
+                }
+                None => out.tables.errors.push(DecodeError::new(DecodeErrorKind::Base64).of(place.sub_sequence_number)),
+            }
+        }
     }
 
-    /// The message as a VPC Flow Log line in the default format, if it is one.
-    pub fn flow_log(&self) -> Option<FlowLog<'a>> {
-        FlowLog::parse(self.message()).ok()
+    /// Makes every line a log event, but for a header.
+    fn read_lines(&mut self, start: usize, place: Place, out: &mut Decoded) {
+        let Decoded { text, tables, .. } = out;
+        let (envelope, before) = (tables.envelopes.len() as u32, tables.events.len());
+        let mut of_lines = Envelope::empty(place.sub_sequence_number);
+        let end = text.record.len();
+        let mut pos = start;
+        if let Some(format) = Format::from_header(first_line(&text.record.as_str()[start..])) {
+            of_lines.header = Some(tables.headers.len() as u32);
+            tables.headers.push(format);
+            pos = lines::after_line(&text.record, start);
+        }
+        tables.envelopes.push(of_lines);
+        let limit = self.limits.events;
+        let mut events = Events { tables, envelope, begin: start, before, end };
+        while let Some(message) = lines::next(&text.record, &mut pos, self.limits.json_depth) {
+            if events.tables.events.len() == limit {
+                let kind = DecodeErrorKind::TooManyEvents { limit };
+                let offset = message.start - start;
+                events.tables.errors.push(DecodeError::at(kind, offset).of(place.sub_sequence_number));
+                return;
+            }
+            let message = Span::in_text(message.start, message.end);
+            let (id, extracted_fields) = (Span::NONE, Span::NONE);
+            events.push(LogEvent { timestamp: NO_TIME, id, message, extracted_fields, envelope }, pos);
+        }
     }
+}
 
-    fn get(&self, span: Option<Span>) -> Option<&'a str> {
-        span.map(|span| self.decoded.text.get(span))
-    }
+/// Whether the first line is a flow log's, or names its fields.
+fn is_flow_log(text: &str) -> bool {
+    let line = first_line(text);
+    line.len() < 4096 && (Format::infer(line).is_some() || Format::from_header(line).is_some())
+}
 
-    fn envelope(&self) -> &'a Envelope {
-        &self.decoded.tables.envelopes[self.event.envelope as usize]
+fn first_line(text: &str) -> &str {
+    text.trim_ascii_start().lines().next().unwrap_or_default()
+}
+
+#[cfg(feature = "kpl")]
+fn is_container(data: &[u8]) -> bool {
+    crate::kpl::Aggregated::parse(data).is_some()
+}
+
+#[cfg(not(feature = "kpl"))]
+fn is_container(_data: &[u8]) -> bool {
+    false
+}
+
+fn name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::Gzip => "gzip",
+        Compression::Zlib => "zlib",
+        Compression::Zstd => "Zstandard",
+        Compression::Auto | Compression::None => "uncompressed",
     }
+}
+
+fn start_of(data: &[u8]) -> Vec<u8> {
+    data[..data.len().min(8)].to_vec()
 }

@@ -5,10 +5,11 @@
 /// Decoding does not stop at the first mistake if something sensible can follow: see
 /// [`can_continue`](Self::can_continue).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}{}", At(*.offset))]
+#[error("{kind}{}{}", At(*.offset), Of(*.sub_sequence_number))]
 pub struct DecodeError {
     kind: DecodeErrorKind,
     offset: Option<usize>,
+    sub_sequence_number: Option<u64>,
 }
 
 /// What kind of mistake a [`DecodeError`] is.
@@ -18,21 +19,37 @@ pub enum DecodeErrorKind {
     /// The record has no bytes, or inflates to none.
     #[error("the record is empty")]
     Empty,
-    /// The record is neither gzip nor JSON.
-    #[error("neither gzip nor a JSON envelope (the record starts with {})", Hex(.start))]
+    /// The record is in no form that the decoder knows, see [`Payload`](crate::Payload).
+    #[error("neither compressed, nor JSON, nor flow log lines (it starts with {})", Hex(.start))]
     UnknownContainer {
         /// The record's first bytes, at most eight.
         start: Vec<u8>,
     },
-    /// The gzip stream ends before its end was reached. What came before the cut was decoded.
-    #[error("the gzip data is cut short; {recovered} bytes were recovered")]
-    GzipTruncated {
+    /// The record is not compressed as the caller said.
+    #[error("not {expected} data (it starts with {})", Hex(.start))]
+    OtherCompression {
+        /// The name of the compression that was fixed.
+        expected: &'static str,
+        /// The record's first bytes, at most eight.
+        start: Vec<u8>,
+    },
+    /// The record is in a form whose feature was left out.
+    #[error("{what} is not supported, as the feature {feature:?} is not compiled in")]
+    Unsupported {
+        /// The form.
+        what: &'static str,
+        /// The feature of this crate that reads it.
+        feature: &'static str,
+    },
+    /// Compressed data ends before its end was reached. What came before the cut was decoded.
+    #[error("the compressed data is cut short; {recovered} bytes were recovered")]
+    Truncated {
         /// Bytes inflated before the cut.
         recovered: usize,
     },
-    /// The gzip stream is damaged. What came before the damage was decoded.
-    #[error("the gzip data is damaged ({reason}); {recovered} bytes were recovered")]
-    GzipDamaged {
+    /// Compressed data is damaged. What came before the damage was decoded.
+    #[error("the compressed data is damaged ({reason}); {recovered} bytes were recovered")]
+    Damaged {
         /// What the inflater found.
         reason: &'static str,
         /// Bytes inflated before the damage.
@@ -44,8 +61,8 @@ pub enum DecodeErrorKind {
         /// The limit in bytes.
         limit: usize,
     },
-    /// More gzip layers than [`Limits::gzip_layers`](crate::Limits::gzip_layers).
-    #[error("gzip is wrapped in gzip more than {limit} times")]
+    /// More layers than [`Limits::layers`](crate::Limits::layers).
+    #[error("more than {limit} layers are wrapped around one another")]
     TooManyLayers {
         /// The limit.
         limit: usize,
@@ -62,10 +79,9 @@ pub enum DecodeErrorKind {
         /// The limit.
         limit: usize,
     },
-    /// More extracted fields than [`Limits::extracted_fields`](crate::Limits::extracted_fields). The events before were
-    /// decoded.
-    #[error("the record holds more than the limit of {limit} extracted fields")]
-    TooManyFields {
+    /// More user records than [`Limits::user_records`](crate::Limits::user_records). The first ones were decoded.
+    #[error("the record holds more than the limit of {limit} user records")]
+    TooManyUserRecords {
         /// The limit.
         limit: usize,
     },
@@ -84,6 +100,9 @@ pub enum DecodeErrorKind {
         /// What should have stood there.
         expected: &'static str,
     },
+    /// Data within JSON that should be base64 is not.
+    #[error("the data in the event is no base64")]
+    Base64,
     /// A JSON object that is no CloudWatch Logs envelope: it has neither `messageType` nor `logEvents`.
     #[error("a JSON object, but not a CloudWatch Logs envelope (no messageType)")]
     NotAnEnvelope,
@@ -97,11 +116,16 @@ pub enum DecodeErrorKind {
 
 impl DecodeError {
     pub(crate) fn new(kind: DecodeErrorKind) -> Self {
-        DecodeError { kind, offset: None }
+        DecodeError { kind, offset: None, sub_sequence_number: None }
     }
 
     pub(crate) fn at(kind: DecodeErrorKind, offset: usize) -> Self {
-        DecodeError { kind, offset: Some(offset) }
+        DecodeError { kind, offset: Some(offset), sub_sequence_number: None }
+    }
+
+    pub(crate) fn of(mut self, sub_sequence_number: Option<u64>) -> Self {
+        self.sub_sequence_number = sub_sequence_number;
+        self
     }
 
     /// What kind of mistake it is.
@@ -114,11 +138,19 @@ impl DecodeError {
         self.offset
     }
 
+    /// Which user record of a KPL container it was found in.
+    pub fn sub_sequence_number(&self) -> Option<u64> {
+        self.sub_sequence_number
+    }
+
     /// Whether what follows the mistake in the same record was decoded all the same.
     pub fn can_continue(&self) -> bool {
         matches!(
             self.kind,
-            DecodeErrorKind::Utf8 | DecodeErrorKind::NotAnEnvelope | DecodeErrorKind::UnknownMessageType { .. }
+            DecodeErrorKind::Utf8
+                | DecodeErrorKind::Base64
+                | DecodeErrorKind::NotAnEnvelope
+                | DecodeErrorKind::UnknownMessageType { .. }
         )
     }
 
@@ -130,7 +162,7 @@ impl DecodeError {
                 | DecodeErrorKind::TooManyLayers { .. }
                 | DecodeErrorKind::TooManyEnvelopes { .. }
                 | DecodeErrorKind::TooManyEvents { .. }
-                | DecodeErrorKind::TooManyFields { .. }
+                | DecodeErrorKind::TooManyUserRecords { .. }
                 | DecodeErrorKind::TooDeep { .. }
         )
     }
@@ -142,6 +174,17 @@ impl std::fmt::Display for At {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Some(offset) => write!(f, " at byte {offset}"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Of(Option<u64>);
+
+impl std::fmt::Display for Of {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(index) => write!(f, " (user record {index})"),
             None => Ok(()),
         }
     }
@@ -166,7 +209,7 @@ mod tests {
     #[test]
     fn messages_name_what_was_found_and_where() {
         let unknown = DecodeError::new(DecodeErrorKind::UnknownContainer { start: vec![0x50, 0x4b, 3] });
-        assert_eq!(unknown.to_string(), "neither gzip nor a JSON envelope (the record starts with 50 4b 03)");
+        assert_eq!(unknown.to_string(), "neither compressed, nor JSON, nor flow log lines (it starts with 50 4b 03)");
         let json = DecodeError::at(DecodeErrorKind::Json { expected: "a colon" }, 17);
         assert_eq!(json.to_string(), "malformed JSON: expected a colon at byte 17");
     }

@@ -29,16 +29,15 @@ pub(crate) enum RawValue {
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     pos: usize,
+    /// Where reading began, which mistakes are counted from.
+    origin: usize,
     max_depth: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(text: &'a str, max_depth: usize) -> Self {
-        Reader { bytes: text.as_bytes(), pos: 0, max_depth }
-    }
-
-    pub(crate) fn bytes(&self) -> &'a [u8] {
-        self.bytes
+    /// Reads `bytes` from `pos` on.
+    pub(crate) fn new(bytes: &'a [u8], pos: usize, max_depth: usize) -> Self {
+        Reader { bytes, pos, origin: pos, max_depth }
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -124,7 +123,8 @@ impl<'a> Reader<'a> {
         let start = self.pos;
         let mut escaped = false;
         loop {
-            self.pos = next_quote_or_backslash(self.bytes, self.pos);
+            let rest = &self.bytes[self.pos..];
+            self.pos += memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
             match self.bytes.get(self.pos) {
                 Some(b'"') => {
                     let end = self.pos;
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
             match self.peek() {
                 Some(open @ (b'{' | b'[')) => {
                     if depth == self.max_depth {
-                        return Err(DecodeError::at(DecodeErrorKind::TooDeep { limit: self.max_depth }, self.pos));
+                        return Err(self.mistake(DecodeErrorKind::TooDeep { limit: self.max_depth }));
                     }
                     is_array = is_array << 1 | u64::from(open == b'[');
                     depth += 1;
@@ -203,39 +203,18 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn error(&self, expected: &'static str) -> DecodeError {
-        DecodeError::at(DecodeErrorKind::Json { expected }, self.pos)
+        self.mistake(DecodeErrorKind::Json { expected })
     }
-}
 
-/// Where the next quote or backslash stands, or the end.
-///
-/// Most strings are a few bytes long, for which calling `memchr` costs more than looking: the first words are looked at
-/// here, eight bytes at a time.
-#[inline]
-pub(crate) fn next_quote_or_backslash(bytes: &[u8], from: usize) -> usize {
-    const WORDS: usize = 4;
-    let mut at = from;
-    for _ in 0..WORDS {
-        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
-        let word = u64::from_le_bytes(*word);
-        let found = zero_bytes(word ^ repeat(b'"')) | zero_bytes(word ^ repeat(b'\\'));
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
-        }
-        at += 8;
+    /// Something else was expected at `pos`.
+    pub(crate) fn error_at(&self, pos: usize, expected: &'static str) -> DecodeError {
+        DecodeError::at(DecodeErrorKind::Json { expected }, pos - self.origin)
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    memchr::memchr2(b'"', b'\\', rest).map_or(bytes.len(), |step| at + step)
-}
 
-const fn repeat(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
-
-/// Sets the top bit of the lowest byte that is zero; higher ones may be wrong, lower ones are clear.
-#[inline]
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(repeat(0x01)) & !word & repeat(0x80)
+    /// A mistake at what comes next.
+    pub(crate) fn mistake(&self, kind: DecodeErrorKind) -> DecodeError {
+        DecodeError::at(kind, self.pos - self.origin)
+    }
 }
 
 /// Appends the string `raw` (the text between its quotes) to `out` with its escapes resolved. An escaped surrogate
@@ -287,6 +266,10 @@ mod tests {
 
     use super::*;
 
+    fn reader(text: &str, max_depth: usize) -> Reader<'_> {
+        Reader::new(text.as_bytes(), 0, max_depth)
+    }
+
     fn unescaped(raw: &str) -> Option<String> {
         let mut out = String::new();
         unescape(raw, &mut out).map(|()| out)
@@ -306,11 +289,11 @@ mod tests {
     #[test]
     fn nesting_is_bounded_and_brackets_must_match() {
         let deep = "[".repeat(65) + &"]".repeat(65);
-        let error = Reader::new(&deep, 64).value().unwrap_err();
+        let error = reader(&deep, 64).value().unwrap_err();
         assert_eq!(error.kind(), &DecodeErrorKind::TooDeep { limit: 64 });
-        assert!(Reader::new(&deep[1..129], 64).value().is_ok());
+        assert!(reader(&deep[1..129], 64).value().is_ok());
         for bad in ["{]", "[1, {\"a\": 2]", "[\"open", "{", "[\"a\\"] {
-            assert!(Reader::new(bad, 64).value().is_err(), "{bad}");
+            assert!(reader(bad, 64).value().is_err(), "{bad}");
         }
     }
 
@@ -318,13 +301,13 @@ mod tests {
         #[test]
         fn strings_are_read_as_serde_json_reads_them(text: String) {
             let json = serde_json::to_string(&text).unwrap();
-            let raw = Reader::new(&json, 64).string().unwrap();
+            let raw = reader(&json, 64).string().unwrap();
             prop_assert_eq!(unescaped(&json[raw.start..raw.end]), Some(text));
         }
 
         #[test]
         fn no_text_makes_the_reader_panic(text in r#"[\[\]{}",:\\u0-9a-f é😀]{0,40}"#) {
-            let mut reader = Reader::new(&text, 8);
+            let mut reader = reader(&text, 8);
             while reader.value().is_ok() {}
         }
     }

@@ -86,6 +86,20 @@ impl<'a> Aggregated<'a> {
     }
 }
 
+impl UserRecord<'_> {
+    /// Where the record belongs among the shards' hash keys: its explicit hash key, else the MD5 of its partition key, as
+    /// Kinesis computes it ([AWS]). `None` if it has neither, or no valid one.
+    ///
+    /// [AWS]: https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html#partition-key
+    pub fn hash_key(&self) -> Option<u128> {
+        match (self.explicit_hash_key, self.partition_key) {
+            (Some(explicit), _) => explicit.parse().ok(),
+            (None, Some(key)) => Some(u128::from_be_bytes(Md5::digest(key.as_bytes()).into())),
+            (None, None) => None,
+        }
+    }
+}
+
 fn at<'a>(table: &[&'a str], index: u64) -> Option<&'a str> {
     table.get(usize::try_from(index).ok()?).copied()
 }

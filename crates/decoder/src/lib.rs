@@ -48,20 +48,28 @@
 //! [subscription filters, AWS]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 
 mod cloudwatch;
+mod container;
+mod decoded;
 mod decoder;
 mod error;
+mod event;
 mod extracted;
 pub mod flow_log;
-mod gzip;
 mod json;
 #[cfg(feature = "kpl")]
 pub mod kpl;
 mod limits;
+mod lines;
+mod number;
+mod scan;
 mod text;
 mod usual;
 
-pub use decoder::{Decoded, Decoder, Event, Events};
+pub use container::Compression;
+pub use decoded::{Decoded, Events};
+pub use decoder::{Decoder, Payload, decode};
 pub use error::{DecodeError, DecodeErrorKind};
-pub use extracted::{ExtractedFields, FieldValue, NamesId};
+pub use event::Event;
+pub use extracted::{ExtractedFields, FieldTable, FieldText, FieldValue, Fields};
 pub use flow_log::FlowLog;
 pub use limits::Limits;

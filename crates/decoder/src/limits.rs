@@ -12,19 +12,20 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes a record may inflate to. Default: 128 MiB, room for the largest Kinesis record (10 MiB) of flow logs,
+    /// Bytes a record may inflate to, all its layers together. Default: 128 MiB, room for the largest Kinesis record (10 MiB) of flow logs,
     /// which inflate some sevenfold. At most 700 MiB.
     pub decompressed_bytes: usize,
     /// Envelopes in one record, control messages and unknown ones included. Default: 100,000.
     pub envelopes: usize,
     /// Log events in one record. Default: 1,000,000.
     pub events: usize,
-    /// Extracted fields of all events in one record together. Default: 4,000,000.
-    pub extracted_fields: usize,
+    /// User records in one KPL container, or records in one Lambda event. Default: 1,000,000.
+    pub user_records: usize,
     /// How deep JSON may nest. Default and maximum: 64.
     pub json_depth: usize,
-    /// How often gzip may be wrapped in gzip. Default: 3 (Firehose makes 2).
-    pub gzip_layers: usize,
+    /// How many layers may be wrapped around one another: compression, base64, KPL containers, Lambda events.
+    /// Default: 6 (a Lambda event of a container of records that are compressed twice has 5).
+    pub layers: usize,
 }
 
 /// Offsets into a record's text are 31 bits wide, and a text that is no UTF-8 grows up to threefold by replacements.
@@ -39,9 +40,9 @@ impl Default for Limits {
             decompressed_bytes: 128 << 20,
             envelopes: 100_000,
             events: 1_000_000,
-            extracted_fields: 4_000_000,
+            user_records: 1_000_000,
             json_depth: MAX_JSON_DEPTH,
-            gzip_layers: 3,
+            layers: 6,
         }
     }
 }
@@ -65,9 +66,9 @@ impl Limits {
         self
     }
 
-    /// Sets how many extracted fields a record's events may have together; values above 2^32 - 1 mean that.
-    pub fn extracted_fields(mut self, fields: usize) -> Self {
-        self.extracted_fields = fields.min(u32::MAX as usize);
+    /// Sets how many user records a container may hold.
+    pub fn user_records(mut self, user_records: usize) -> Self {
+        self.user_records = user_records;
         self
     }
 
@@ -77,21 +78,21 @@ impl Limits {
         self
     }
 
-    /// Sets how often gzip may be wrapped in gzip.
-    pub fn gzip_layers(mut self, layers: usize) -> Self {
-        self.gzip_layers = layers;
+    /// Sets how many layers may be wrapped around one another.
+    pub fn layers(mut self, layers: usize) -> Self {
+        self.layers = layers;
         self
     }
 
     /// The same within what the decoder can do, whatever was written into the fields.
     pub(crate) fn clamped(self) -> Self {
-        let Limits { decompressed_bytes, envelopes, events, extracted_fields, json_depth, gzip_layers } = self;
+        let Limits { decompressed_bytes, envelopes, events, user_records, json_depth, layers } = self;
         Limits::default()
             .decompressed_bytes(decompressed_bytes)
             .envelopes(envelopes)
             .events(events)
-            .extracted_fields(extracted_fields)
+            .user_records(user_records)
             .json_depth(json_depth)
-            .gzip_layers(gzip_layers)
+            .layers(layers)
     }
 }

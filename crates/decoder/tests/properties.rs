@@ -19,7 +19,7 @@ fn everything(decoder: &mut Decoder, data: &[u8]) -> (Vec<String>, usize) {
             event.log_group(),
             event.log_stream(),
             event.subscription_filters(),
-            event.flow_log().map(|flow| flow.fields().collect::<Vec<_>>()),
+            event.flow_log(),
         )
     });
     (events.collect(), decoded.errors().len())

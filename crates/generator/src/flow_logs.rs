@@ -3,25 +3,7 @@
 use fastrand::Rng;
 
 use crate::gzip;
-use crate::line::{Interface, Line};
-
-/// The names that a subscription filter's pattern commonly gives to the default fields.
-const FIELD_NAMES: [&str; 14] = [
-    "version",
-    "account_id",
-    "interface_id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log_status",
-];
+use crate::line::{DEFAULT_FIELDS, Interface, Line};
 
 /// An endless series of records, each of one network interface, as `ByLogStream` distribution sends them.
 pub struct FlowLogs {
@@ -30,6 +12,7 @@ pub struct FlowLogs {
     next: usize,
     events_per_record: usize,
     extracted_fields: bool,
+    fields: Vec<&'static str>,
     log_group: String,
 }
 
@@ -57,6 +40,7 @@ impl FlowLogs {
             next: 0,
             events_per_record: 100,
             extracted_fields: false,
+            fields: DEFAULT_FIELDS.to_vec(),
             log_group: "/vpc/flow-logs".to_owned(),
         }
     }
@@ -73,6 +57,13 @@ impl FlowLogs {
         self
     }
 
+    /// Sets the flow logs' format: the names of its fields, with underscores. Those that AWS documents have values that
+    /// make sense together, others have none.
+    pub fn fields(mut self, fields: &[&'static str]) -> Self {
+        self.fields = fields.to_vec();
+        self
+    }
+
     /// Sets the log group's name.
     pub fn log_group(mut self, name: &str) -> Self {
         self.log_group = name.to_owned();
@@ -83,8 +74,9 @@ impl FlowLogs {
     pub fn next_record(&mut self) -> Record {
         let index = self.next % self.interfaces.len();
         self.next += 1;
-        let lines: Vec<Line> =
-            (0..self.events_per_record).map(|_| self.interfaces[index].next_line(&mut self.rng)).collect();
+        let lines: Vec<Line> = (0..self.events_per_record)
+            .map(|_| self.interfaces[index].next_line(&mut self.rng, &self.fields))
+            .collect();
         let json = self.envelope(index, &lines);
         Record {
             data: gzip(json.as_bytes()),
@@ -110,7 +102,8 @@ impl FlowLogs {
             let message = line.values.join(" ");
             json.push_str(&format!(r#"{{"id":"{id}","timestamp":{},"message":"{message}""#, line.seconds * 1000));
             if self.extracted_fields {
-                let fields: Vec<String> = FIELD_NAMES
+                let fields: Vec<String> = self
+                    .fields
                     .iter()
                     .zip(&line.values)
                     .map(|(name, value)| format!(r#""{name}":"{value}""#))

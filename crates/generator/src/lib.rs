@@ -12,6 +12,8 @@
 //! assert!(record.data.starts_with(&[0x1f, 0x8b]));
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod flow_logs;
 mod kpl;
 mod line;

@@ -2,6 +2,24 @@
 
 use fastrand::Rng;
 
+/// The names of the default format's fields, as a subscription filter's pattern commonly has them.
+pub(crate) const DEFAULT_FIELDS: [&str; 14] = [
+    "version",
+    "account_id",
+    "interface_id",
+    "srcaddr",
+    "dstaddr",
+    "srcport",
+    "dstport",
+    "protocol",
+    "packets",
+    "bytes",
+    "start",
+    "end",
+    "action",
+    "log_status",
+];
+
 /// The services that an interface talks to, with a weight each.
 const SERVICES: [(u16, u8, u32); 8] =
     [(443, 6, 50), (80, 6, 12), (22, 6, 8), (53, 17, 12), (5432, 6, 8), (3389, 6, 4), (123, 17, 3), (0, 1, 3)];
@@ -15,9 +33,9 @@ pub(crate) struct Interface {
     seconds: u64,
 }
 
-/// The 14 values of one line, as text.
+/// The values of one line, as text.
 pub(crate) struct Line {
-    pub(crate) values: [String; 14],
+    pub(crate) values: Vec<String>,
     /// The event's time: the line's `start`.
     pub(crate) seconds: u64,
 }
@@ -38,7 +56,8 @@ impl Interface {
         Interface { account: "123456789010", id, address, peers, seconds }
     }
 
-    pub(crate) fn next_line(&mut self, rng: &mut Rng) -> Line {
+    /// A line with these fields, which any that AWS documents may be.
+    pub(crate) fn next_line(&mut self, rng: &mut Rng, fields: &[&str]) -> Line {
         if rng.u8(..8) == 0 {
             self.seconds += 1;
         }
@@ -47,7 +66,73 @@ impl Interface {
         let mut values = if rng.u16(..500) == 0 { self.no_data() } else { self.flow(rng) };
         values[10] = start.to_string();
         values[11] = end.to_string();
+        let values = if fields == DEFAULT_FIELDS {
+            values.to_vec()
+        } else {
+            fields.iter().map(|field| self.value(rng, field, &values)).collect()
+        };
         Line { values, seconds: start }
+    }
+
+    /// The value of a field beside the default ones.
+    fn value(&self, rng: &mut Rng, field: &str, default: &[String; 14]) -> String {
+        if let Some(place) = DEFAULT_FIELDS.iter().position(|name| *name == field) {
+            return default[place].clone();
+        }
+        let [.., srcaddr, dstaddr, _, dstport, protocol, _, _, _, _, _, status] = default;
+        if status == "NODATA" {
+            return "-".to_owned();
+        }
+        let pick = |rng: &mut Rng, values: &[&str]| values[rng.usize(..values.len())].to_owned();
+        let outgoing = *srcaddr == self.address;
+        let private = if outgoing { dstaddr } else { srcaddr }.starts_with("172.31.");
+        let service =
+            if private { "-" } else { ["-", "AMAZON", "EC2", "S3", "-", "-"][usize::from(dstport.len() as u8 % 6)] };
+        match field {
+            "vpc_id" => "vpc-0123456789abcdef0".to_owned(),
+            "subnet_id" => format!("subnet-{:017x}", 0x0a0b_0c0d_0e0f_u64 + self.address.len() as u64),
+            "instance_id" => format!("i-{}", &self.id[4..]),
+            "tcp_flags" => {
+                if protocol == "6" {
+                    pick(rng, &["2", "18", "3", "19", "0", "1", "4"])
+                } else {
+                    "0".to_owned()
+                }
+            }
+            "type" => "IPv4".to_owned(),
+            "pkt_srcaddr" => srcaddr.clone(),
+            "pkt_dstaddr" => dstaddr.clone(),
+            "region" => "eu-west-1".to_owned(),
+            "az_id" => "euw1-az2".to_owned(),
+            "pkt_src_aws_service" => if outgoing { "-" } else { service }.to_owned(),
+            "pkt_dst_aws_service" => if outgoing { service } else { "-" }.to_owned(),
+            "flow_direction" => if outgoing { "egress" } else { "ingress" }.to_owned(),
+            "traffic_path" => if !outgoing {
+                "-"
+            } else if private {
+                "1"
+            } else {
+                "8"
+            }
+            .to_owned(),
+            "resource_type" => "TransitGateway".to_owned(),
+            "tgw_id" => "tgw-0123456789abcdef0".to_owned(),
+            "tgw_attachment_id" | "tgw_pair_attachment_id" => format!("tgw-attach-{:017x}", rng.u8(..4)),
+            "encryption_status" => pick(rng, &["0", "1", "1", "-"]),
+            "next_hop_interface_id" | "tgw_src_eni" | "tgw_dst_eni" => format!("eni-{:017x}", rng.u8(..32)),
+            name if name.ends_with("account_id") => self.account.to_owned(),
+            name if name.ends_with("vpc_id") => format!("vpc-{:017x}", rng.u8(..4)),
+            name if name.ends_with("subnet_id") => format!("subnet-{:017x}", rng.u8(..8)),
+            name if name.ends_with("az_id") => format!("euw1-az{}", rng.u8(1..4)),
+            name if name.ends_with("_arn") => {
+                format!("arn:aws:ecs:eu-west-1:123456789010:{}/{:x}", name.trim_end_matches("_arn"), rng.u8(..))
+            }
+            name if name.starts_with("packets_lost") => pick(rng, &["0", "0", "0", "3"]),
+            name if name.starts_with("ecs_") || name.ends_with("_tag") => {
+                pick(rng, &["web", "api%20gateway", "batch", "-"])
+            }
+            _ => "-".to_owned(),
+        }
     }
 
     fn no_data(&self) -> [String; 14] {

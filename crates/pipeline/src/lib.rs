@@ -9,5 +9,7 @@
 //! |---|---|---|
 //! | `rows` | yes | [`rows`] |
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "rows")]
 pub mod rows;

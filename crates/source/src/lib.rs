@@ -47,6 +47,8 @@
 //!
 //! Without any, the crate is [`protocol`] alone.
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "driver")]
 mod api;
 #[cfg(feature = "aws")]

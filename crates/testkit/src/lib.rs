@@ -8,6 +8,8 @@
 //!
 //! All listen on loopback, on ports that the system chooses.
 
+#![forbid(unsafe_code)]
+
 mod emulator;
 mod fake;
 mod http;

@@ -1,50 +1,67 @@
-//! One line, split and checked once, typed when asked.
+//! One line: split once, typed when asked.
 
 use std::net::IpAddr;
 
 use super::field::{Field, FieldKind};
+use super::format::{Format, MAX_FIELDS, shortened};
+use crate::scan::{BLOCK, with_lanes};
+use crate::{Event, number};
 
-const FIELDS: usize = Field::DEFAULT_FORMAT.len();
+/// Room for the ends of as many fields as there may be, and for storing several in one go.
+const PLACES: usize = MAX_FIELDS + AT_ONCE;
 
 /// Older flow logs carried milliseconds; no second in this era is as large.
 const SMALLEST_MILLIS: u64 = 100_000_000_000;
 
-/// A flow log line in the default format.
+/// A flow log line, split by a [`Format`].
 ///
-/// Parsing finds and checks the fields; each getter converts its own. `-` (not applicable, or not computed: never zero)
-/// is `None`.
+/// Splitting finds the fields; each getter converts its own. `-` (not applicable, or not computed: never zero) is `None`.
 ///
 /// ```
-/// use kinesis_logs_decoder::flow_log::{Field, FlowLog, Value};
+/// use kinesis_logs_decoder::flow_log::{Field, Format, Value};
 ///
 /// let nodata = "2 123456789010 eni-1235b8ca123456789 - - - - - - - 1431280876 1431280934 - NODATA";
-/// let flow = FlowLog::parse(nodata)?;
+/// let flow = Format::default_format().parse_line(nodata)?;
 /// assert_eq!(flow.account_id(), Some("123456789010"));
 /// assert_eq!(flow.srcaddr(), None);
 /// assert_eq!(flow.start(), Some(1431280876));
-/// assert_eq!(flow.get(Field::LogStatus), Value::Text("NODATA"));
+/// assert_eq!(flow.get(Field::LogStatus), Some(Value::Text("NODATA")));
+/// assert_eq!(flow.to_string(), nodata);
 /// # Ok::<(), kinesis_logs_decoder::flow_log::FlowLogError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct FlowLog<'a> {
-    values: [&'a str; FIELDS],
+    format: &'a Format,
+    line: &'a str,
+    /// The line and what stands behind it, so that words can be loaded.
+    window: &'a [u8],
+    /// Where each field ends. It begins behind the spaces that follow the one before.
+    ends: [u16; PLACES],
 }
 
-/// Why a line is not in the default format.
+/// Why a line is not of its format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlowLogError {
     /// The number of fields is not the format's.
-    #[error("expected 14 fields, found {found}")]
+    #[error("expected {expected} fields, found {}{found}", if *.found > MAX_FIELDS { "more than " } else { "" }, found = .found.min(&MAX_FIELDS))]
     FieldCount {
-        /// How many there are; 15 stands for more than 14.
+        /// How many the format has.
+        expected: usize,
+        /// How many there are; [`MAX_FIELDS`] + 1 stands for more than that.
         found: usize,
     },
+    /// The line is longer than 65,535 bytes.
+    #[error("a line of {len} bytes is too long for a flow log")]
+    TooLong {
+        /// Its length.
+        len: usize,
+    },
     /// A field's value is not of the field's kind.
-    #[error("{:?} is no {}", .value, .field.name())]
+    #[error("{value:?} is no {name}")]
     Value {
-        /// The field.
-        field: Field,
+        /// The field's name.
+        name: String,
         /// Its value, shortened to 64 characters.
         value: String,
     },
@@ -56,150 +73,293 @@ pub enum FlowLogError {
 pub enum Value<'a> {
     /// `-` in the line.
     Null,
-    /// A number.
+    /// A number; times are seconds since the Unix epoch.
     Integer(u64),
-    /// Text, addresses included.
+    /// An address.
+    Address(IpAddr),
+    /// Text.
     Text(&'a str),
+    /// What is not of the field's kind, as it stands in the line.
+    Invalid(&'a str),
 }
 
 impl<'a> FlowLog<'a> {
-    /// Reads a line. White space around it is ignored; between fields any number of spaces may stand.
-    pub fn parse(line: &'a str) -> Result<Self, FlowLogError> {
-        let mut values = [""; FIELDS];
-        let mut found = 0;
-        for value in line.trim_ascii().split(' ').filter(|value| !value.is_empty()) {
-            *values.get_mut(found).ok_or(FlowLogError::FieldCount { found: FIELDS + 1 })? = value;
-            found += 1;
+    /// A flow log that has read no line yet: all its fields are empty. For many lines keep one and let it
+    /// [`read`](Self::read) each, which is a little faster than [`Event::flow_log_of`](crate::Event::flow_log_of), as
+    /// nothing is moved.
+    ///
+    /// ```
+    /// use kinesis_logs_decoder::flow_log::{FlowLog, Format};
+    ///
+    /// # let record = br#"{"messageType":"DATA_MESSAGE","logEvents":[{"message":"egress 10.0.133.8"}]}"#;
+    /// let format: Format = "${flow-direction} ${srcaddr}".parse()?;
+    /// let decoded = kinesis_logs_decoder::decode(record);
+    /// let mut flow = FlowLog::new(&format);
+    /// for event in decoded.events() {
+    ///     flow.read(&event)?;
+    ///     assert_eq!(flow.flow_direction(), Some("egress"));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(format: &'a Format) -> FlowLog<'a> {
+        FlowLog { format, line: "", window: &[], ends: [0; PLACES] }
+    }
+
+    /// Reads an event's message in place of the line before. Values are not checked, see [`check`](Self::check).
+    ///
+    /// # Errors
+    ///
+    /// [`FlowLogError::FieldCount`] or [`FlowLogError::TooLong`]; all fields are empty then.
+    #[inline]
+    pub fn read(&mut self, event: &Event<'a>) -> Result<(), FlowLogError> {
+        self.split(event.message(), event.window())
+    }
+
+    /// Splits `line`, which `window` begins with.
+    #[inline]
+    pub(crate) fn split(&mut self, line: &'a str, window: &'a [u8]) -> Result<(), FlowLogError> {
+        (self.line, self.window) = trim(line, window);
+        let len = self.line.len();
+        let found = if len <= u16::MAX.into() { find_ends(self.window, len, &mut self.ends) } else { 0 };
+        if found == self.format.len() { Ok(()) } else { Err(self.mistake(found)) }
+    }
+
+    #[cold]
+    fn mistake(&mut self, found: usize) -> FlowLogError {
+        let len = self.line.len();
+        *self = FlowLog::new(self.format);
+        if len > u16::MAX.into() {
+            return FlowLogError::TooLong { len };
         }
-        if found < FIELDS {
-            return Err(FlowLogError::FieldCount { found });
-        }
-        for (field, value) in Field::DEFAULT_FORMAT.into_iter().zip(values) {
-            if value != "-" && !fits(field, value) {
-                return Err(FlowLogError::Value { field, value: value.chars().take(64).collect() });
+        FlowLogError::FieldCount { expected: self.format.len(), found }
+    }
+
+    /// The format that the line was split by.
+    pub fn format(&self) -> &'a Format {
+        self.format
+    }
+
+    /// The line, without white space around it.
+    pub fn line(&self) -> &'a str {
+        self.line
+    }
+
+    pub(super) fn window(&self) -> &'a [u8] {
+        self.window
+    }
+
+    /// The value of a field; `None` if the format does not have it.
+    pub fn get(&self, field: Field) -> Option<Value<'a>> {
+        Some(self.value(self.format.place(field)?))
+    }
+
+    /// The field as it stands in the line, `-` included; `None` if the format does not have it.
+    #[inline]
+    pub fn raw(&self, field: Field) -> Option<&'a str> {
+        Some(self.token(self.format.place(field)?))
+    }
+
+    /// The field of a name (with underscores), which may be one that AWS does not document yet, as it stands in the line.
+    pub fn raw_by_name(&self, name: &str) -> Option<&'a str> {
+        Some(self.token(self.format.place_of_name(name)?))
+    }
+
+    /// The value at a place in the format.
+    ///
+    /// # Panics
+    ///
+    /// If the format has fewer fields.
+    #[inline]
+    pub fn value(&self, place: usize) -> Value<'a> {
+        let (start, end) = self.range(place);
+        self.typed(self.format.columns()[place].kind, start, end)
+    }
+
+    /// All values in the order of the format.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = (&'a str, Value<'a>)> {
+        let flow = self;
+        let mut end_before = 0;
+        self.format.columns().iter().zip(&self.ends).map(move |(column, &end)| {
+            let start = flow.start_behind(end_before);
+            end_before = end.into();
+            (column.name(), flow.typed(column.kind, start, end.into()))
+        })
+    }
+
+    /// Whether every value is of its field's kind.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowLogError::Value`] names the first that is not.
+    pub fn check(&self) -> Result<(), FlowLogError> {
+        for (name, value) in self.values() {
+            if let Value::Invalid(value) = value {
+                return Err(FlowLogError::Value { name: name.to_owned(), value: shortened(value) });
             }
         }
-        Ok(FlowLog { values })
+        Ok(())
     }
 
-    /// The value of one field.
-    pub fn get(&self, field: Field) -> Value<'a> {
-        match self.values[field as usize] {
-            "-" => Value::Null,
-            text if field.kind() == FieldKind::Integer => text.parse().map_or(Value::Text(text), Value::Integer),
-            text => Value::Text(text),
+    /// Whether every value is of its field's kind and looks like the field's.
+    pub(super) fn has_shape(&self) -> bool {
+        self.format.columns().iter().enumerate().all(|(place, column)| {
+            let token = self.token(place);
+            token == "-" || column.field().is_none_or(|field| field.looks_like(token))
+        }) && self.check().is_ok()
+    }
+
+    #[inline]
+    pub(super) fn token(&self, place: usize) -> &'a str {
+        let (start, end) = self.range(place);
+        &self.line[start..end]
+    }
+
+    #[inline]
+    pub(super) fn range(&self, place: usize) -> (usize, usize) {
+        let end_before = if place == 0 { 0 } else { self.ends[place - 1].into() };
+        (self.start_behind(end_before), self.ends[place].into())
+    }
+
+    #[inline]
+    fn start_behind(&self, end_before: usize) -> usize {
+        if end_before == 0 {
+            return 0;
         }
+        let mut start = end_before + 1;
+        while self.window.get(start) == Some(&b' ') {
+            start += 1;
+        }
+        start
     }
 
-    /// The field as it stands in the line, `-` included.
-    pub fn raw(&self, field: Field) -> &'a str {
-        self.values[field as usize]
+    #[inline]
+    fn typed(&self, kind: FieldKind, start: usize, end: usize) -> Value<'a> {
+        let token = &self.line[start..end];
+        if token == "-" {
+            return Value::Null;
+        }
+        let window = &self.window[start..];
+        let value = match kind {
+            FieldKind::Text => return Value::Text(token),
+            FieldKind::Integer { max } => {
+                number::integer(window, token.len()).filter(|integer| *integer <= max).map(Value::Integer)
+            }
+            FieldKind::Time => number::integer(window, token.len()).map(|time| Value::Integer(seconds(time))),
+            FieldKind::Address => number::address(window, token.len()).map(Value::Address),
+        };
+        value.unwrap_or(Value::Invalid(token))
     }
 
-    /// All fields in the order of the format.
-    pub fn fields(&self) -> impl ExactSizeIterator<Item = (Field, Value<'a>)> {
-        let flow = *self;
-        Field::DEFAULT_FORMAT.into_iter().map(move |field| (field, flow.get(field)))
+    #[inline]
+    pub(super) fn text(&self, field: Field) -> Option<&'a str> {
+        self.raw(field).filter(|&text| text.as_bytes() != b"-")
     }
 
-    /// `version`.
-    pub fn version(&self) -> Option<u8> {
-        self.number(Field::Version)
+    #[inline]
+    pub(super) fn number(&self, field: Field, max: u64) -> Option<u64> {
+        let (start, end) = self.range(self.format.place(field)?);
+        number::integer(self.window.get(start..)?, end - start).filter(|number| *number <= max)
     }
 
-    /// `account-id`.
-    pub fn account_id(&self) -> Option<&'a str> {
-        self.text(Field::AccountId)
+    #[inline]
+    pub(super) fn time(&self, field: Field) -> Option<u64> {
+        self.number(field, u64::MAX).map(seconds)
     }
 
-    /// `interface-id`.
-    pub fn interface_id(&self) -> Option<&'a str> {
-        self.text(Field::InterfaceId)
-    }
-
-    /// `srcaddr`.
-    pub fn srcaddr(&self) -> Option<IpAddr> {
-        self.number(Field::Srcaddr)
-    }
-
-    /// `dstaddr`.
-    pub fn dstaddr(&self) -> Option<IpAddr> {
-        self.number(Field::Dstaddr)
-    }
-
-    /// `srcport`.
-    pub fn srcport(&self) -> Option<u16> {
-        self.number(Field::Srcport)
-    }
-
-    /// `dstport`.
-    pub fn dstport(&self) -> Option<u16> {
-        self.number(Field::Dstport)
-    }
-
-    /// `protocol`, an IANA number.
-    pub fn protocol(&self) -> Option<u8> {
-        self.number(Field::Protocol)
-    }
-
-    /// `packets`.
-    pub fn packets(&self) -> Option<u64> {
-        self.number(Field::Packets)
-    }
-
-    /// `bytes`.
-    pub fn bytes(&self) -> Option<u64> {
-        self.number(Field::Bytes)
-    }
-
-    /// `start` in Unix seconds, also where an old line has milliseconds.
-    pub fn start(&self) -> Option<u64> {
-        self.seconds(Field::Start)
-    }
-
-    /// `end` in Unix seconds, also where an old line has milliseconds.
-    pub fn end(&self) -> Option<u64> {
-        self.seconds(Field::End)
-    }
-
-    /// `action`.
-    pub fn action(&self) -> Option<&'a str> {
-        self.text(Field::Action)
-    }
-
-    /// `log-status`.
-    pub fn log_status(&self) -> Option<&'a str> {
-        self.text(Field::LogStatus)
-    }
-
-    fn text(&self, field: Field) -> Option<&'a str> {
-        Some(self.raw(field)).filter(|&text| text != "-")
-    }
-
-    fn number<T: std::str::FromStr>(&self, field: Field) -> Option<T> {
-        self.text(field)?.parse().ok()
-    }
-
-    fn seconds(&self, field: Field) -> Option<u64> {
-        self.number(field).map(|time: u64| if time >= SMALLEST_MILLIS { time / 1000 } else { time })
+    #[inline]
+    pub(super) fn address(&self, field: Field) -> Option<IpAddr> {
+        let (start, end) = self.range(self.format.place(field)?);
+        number::address(self.window.get(start..)?, end - start)
     }
 }
 
-fn fits(field: Field, value: &str) -> bool {
-    match field.kind() {
-        FieldKind::Integer => {
-            value.bytes().all(|byte| byte.is_ascii_digit())
-                && value.parse().is_ok_and(|number: u64| number <= field.max())
+with_lanes! {
+/// Finds where the fields of a line end that is as long as `len`, and how many there are: one more than there is room
+/// for stands for any number above.
+fn find_ends(window: &[u8], len: usize, places: &mut [u16; PLACES]) -> usize |lanes| {
+    let mut found = 0;
+    let mut before = 0;
+    let mut block = 0;
+    while block < len {
+        let spaces = lanes.spaces(window, block);
+        // A field ends at a space that follows something else.
+        let mut ends = spaces & !(spaces << 1 | before);
+        before = spaces >> 63;
+        if len - block < BLOCK {
+            ends &= (1 << (len - block)) - 1;
         }
-        FieldKind::Address => value.parse::<IpAddr>().is_ok(),
-        FieldKind::Text => match field {
-            Field::Action => matches!(value, "ACCEPT" | "REJECT"),
-            // An open list: AWS adds states. Capital letters tell it from other text.
-            Field::LogStatus => value.bytes().all(|byte| byte.is_ascii_uppercase()),
-            _ => true,
-        },
+        while ends != 0 {
+            // Rather a few too many than asking after each: what lies behind is overwritten, or never looked at.
+            let Some(places) = places.get_mut(found..).and_then(|rest| rest.first_chunk_mut::<AT_ONCE>()) else {
+                return MAX_FIELDS + 1;
+            };
+            found += (ends.count_ones() as usize).min(AT_ONCE);
+            // Four in a word: compilers would rather put one after the other into a vector, which takes longer.
+            for places in places.as_chunks_mut::<4>().0 {
+                let mut word = 0;
+                for n in 0..4 {
+                    word |= u64::from(ends.trailing_zeros()) << (16 * n);
+                    ends &= ends.wrapping_sub(1);
+                }
+                let word = word + block as u64 * 0x0001_0001_0001_0001;
+                *places = [word as u16, (word >> 16) as u16, (word >> 32) as u16, (word >> 48) as u16];
+            }
+        }
+        block += BLOCK;
+    }
+    if len == 0 {
+        return 0;
+    }
+    match places.get_mut(found) {
+        Some(end) => *end = len as u16,
+        None => return MAX_FIELDS + 1,
+    }
+    (found + 1).min(MAX_FIELDS + 1)
+}
+}
+
+/// How many ends are stored in one go: mostly all of a block.
+const AT_ONCE: usize = 8;
+
+/// White space around the line, of which there mostly is none.
+#[inline]
+fn trim<'a>(line: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
+    let bytes = line.as_bytes();
+    match (bytes.first(), bytes.last()) {
+        (Some(first), Some(last)) if !first.is_ascii_whitespace() && !last.is_ascii_whitespace() => (line, window),
+        _ => {
+            let behind = line.trim_ascii_start();
+            (behind.trim_ascii_end(), &window[line.len() - behind.len()..])
+        }
     }
 }
+
+#[inline]
+fn seconds(time: u64) -> u64 {
+    if time >= SMALLEST_MILLIS { time / 1000 } else { time }
+}
+
+impl std::fmt::Display for FlowLog<'_> {
+    /// The line as it came, but for white space around it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.line)
+    }
+}
+
+impl std::fmt::Debug for FlowLog<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.values()).finish()
+    }
+}
+
+impl PartialEq for FlowLog<'_> {
+    /// Whether the formats have the same fields and the lines the same values, however spaced.
+    fn eq(&self, other: &Self) -> bool {
+        self.format == other.format && (0..self.format.len()).all(|place| self.token(place) == other.token(place))
+    }
+}
+
+impl Eq for FlowLog<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -207,9 +367,13 @@ mod tests {
 
     const ACCEPTED: &str = "2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK";
 
+    fn parse(line: &str) -> Result<FlowLog<'_>, FlowLogError> {
+        Format::default_format().parse_line(line)
+    }
+
     #[test]
     fn every_field_of_a_line_is_typed() {
-        let flow = FlowLog::parse(ACCEPTED).unwrap();
+        let flow = parse(ACCEPTED).unwrap();
         assert_eq!(flow.version(), Some(2));
         assert_eq!(flow.account_id(), Some("123456789010"));
         assert_eq!(flow.interface_id(), Some("eni-1235b8ca123456789"));
@@ -219,16 +383,19 @@ mod tests {
         assert_eq!((flow.packets(), flow.bytes()), (Some(20), Some(4249)));
         assert_eq!((flow.start(), flow.end()), (Some(1418530010), Some(1418530070)));
         assert_eq!((flow.action(), flow.log_status()), (Some("ACCEPT"), Some("OK")));
+        assert_eq!((flow.vpc_id(), flow.get(Field::TcpFlags)), (None, None));
     }
 
     #[test]
     fn doubled_spaces_a_line_feed_ipv6_and_milliseconds_are_fine() {
         let line =
-            "2 unknown eni-1  2001:db8::1 2001:db8::2 34892 22 6 54 8855 1477913708000 1477913820000 ACCEPT OK\n";
-        let flow = FlowLog::parse(line).unwrap();
+            " 2 unknown eni-1  2001:db8::1 2001:db8::2 34892 22 6 54 8855 1477913708000   1477913820000 ACCEPT OK \n";
+        let flow = parse(line).unwrap();
         assert_eq!(flow.srcaddr(), Some("2001:db8::1".parse().unwrap()));
         assert_eq!(flow.start(), Some(1477913708));
-        assert_eq!(flow.get(Field::Start), Value::Integer(1477913708000));
+        assert_eq!(flow.get(Field::End), Some(Value::Integer(1477913820)));
+        assert_eq!(flow.raw(Field::End), Some("1477913820000"));
+        assert_eq!(flow.to_string(), line.trim());
     }
 
     #[test]
@@ -237,7 +404,7 @@ mod tests {
             let mut values: Vec<&str> = ACCEPTED.split(' ').collect();
             values[field as usize] = "-";
             let line = values.join(" ");
-            assert_eq!(FlowLog::parse(&line).unwrap().get(field), Value::Null, "{}", field.name());
+            assert_eq!(parse(&line).unwrap().get(field), Some(Value::Null), "{}", field.name());
         }
     }
 
@@ -247,13 +414,24 @@ mod tests {
             ("", "expected 14 fields, found 0"),
             ("2 3 4", "expected 14 fields, found 3"),
             (&format!("{ACCEPTED} more"), "expected 14 fields, found 15"),
+            (&"- ".repeat(200), "expected 14 fields, found more than 96"),
+            (&"-".repeat(70_000), "a line of 70000 bytes is too long for a flow log"),
             (&ACCEPTED.replace("172.31.16.139", "host"), "\"host\" is no srcaddr"),
             (&ACCEPTED.replace(" 22 ", " 70000 "), "\"70000\" is no dstport"),
             (&ACCEPTED.replace(" 22 ", " +22 "), "\"+22\" is no dstport"),
-            (&ACCEPTED.replace("ACCEPT", "accept"), "\"accept\" is no action"),
         ];
         for (line, message) in cases {
-            assert_eq!(FlowLog::parse(line).unwrap_err().to_string(), message);
+            assert_eq!(parse(line).unwrap_err().to_string(), message);
         }
+        assert!(Format::infer(&ACCEPTED.replace("ACCEPT", "accept")).is_none(), "shape matters where one infers");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_told_apart_from_one_that_is_not_there() {
+        let line = ACCEPTED.replace(" 22 ", " 70000 ").replace("172.31.16.21 ", "- ");
+        let flow = Format::default_format().split_line(&line).unwrap();
+        assert_eq!((flow.dstport(), flow.dstaddr()), (None, None));
+        assert_eq!(flow.get(Field::Dstport), Some(Value::Invalid("70000")));
+        assert_eq!(flow.get(Field::Dstaddr), Some(Value::Null));
     }
 }

@@ -1,7 +1,7 @@
 //! What a column shows of an event.
 
 use kinesis_logs_decoder::Event;
-use kinesis_logs_decoder::flow_log::{Field, FlowLog, Value};
+use kinesis_logs_decoder::flow_log::{Field, FlowLog, Format, Value};
 use kinesis_logs_source::Record;
 
 use super::encode::rfc3339_millis;
@@ -24,6 +24,7 @@ enum Source {
 /// What the event and its envelope say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Own {
+    /// A field of flow logs that AWS documents; a format may name others, which are found by name.
     Flow(Field),
     Timestamp,
     Message,
@@ -104,33 +105,24 @@ impl Column {
                 }
             }
         } else {
-            let flow = Field::DEFAULT_FORMAT.into_iter().find(|field| field.name() == name).map(Own::Flow);
+            let flow = Field::from_name(name).filter(|field| field.name() == name).map(Own::Flow);
             Source::Named(flow.or_else(|| find(&EVENT)))
         };
         Ok(Column { name: name.to_owned(), source })
     }
 
-    /// The columns that an event has by itself, in its own order.
-    pub(super) fn of(event: &Event<'_>) -> Vec<Column> {
-        match event.extracted_fields() {
-            Some(fields) => fields.map(|(name, _)| Column::named(name)).collect(),
-            None if event.flow_log().is_some() => Column::of_flow_log(),
-            None => Column::of_line(),
-        }
+    /// The columns of a flow log.
+    pub(super) fn of_flow_log(format: &Format) -> Vec<Column> {
+        format.columns().iter().map(|column| Column::named(column.name())).collect()
     }
 
-    /// The columns of a flow log line.
-    pub(super) fn of_flow_log() -> Vec<Column> {
-        Field::DEFAULT_FORMAT.iter().map(|field| Column::named(field.name())).collect()
-    }
-
-    /// The columns of any other line.
+    /// The columns of a line that is none.
     pub(super) fn of_line() -> Vec<Column> {
         ["timestamp", "log_group", "log_stream", "message"].map(Column::named).to_vec()
     }
 
     /// A field of this name. An extracted one may be called anything, also like metadata.
-    fn named(name: &str) -> Column {
+    pub(super) fn named(name: &str) -> Column {
         let source = match Column::parse(name) {
             Ok(column) if !name.starts_with('%') => column.source,
             _ => Source::Named(None),
@@ -156,7 +148,9 @@ impl Column {
         record: Option<&'a Record>,
     ) -> Result<Cell<'a>, NoSuchColumn> {
         match self.source {
-            Source::Named(None) => Err(NoSuchColumn),
+            Source::Named(None) => {
+                flow.and_then(|flow| flow.raw_by_name(&self.name)).map(flow_text).ok_or(NoSuchColumn)
+            }
             Source::Named(Some(own)) | Source::Metadata(own) => own.cell(event, flow),
             Source::Position(position) => Ok(record.map_or(Cell::Null, |record| position.cell(record))),
         }
@@ -175,11 +169,13 @@ pub(super) struct NoSuchColumn;
 impl Own {
     fn cell<'a>(self, event: &Event<'a>, flow: Option<&FlowLog<'a>>) -> Result<Cell<'a>, NoSuchColumn> {
         Ok(match self {
-            Own::Flow(field) => match flow.ok_or(NoSuchColumn)?.get(field) {
-                Value::Integer(number) => Cell::Integer(number),
-                Value::Text(text) => Cell::Text(text.into()),
-                _ => Cell::Null,
-            },
+            Own::Flow(field) => {
+                let flow = flow.ok_or(NoSuchColumn)?;
+                match flow.get(field).ok_or(NoSuchColumn)? {
+                    Value::Integer(number) => Cell::Integer(number),
+                    _ => flow_text(flow.raw(field).unwrap_or("-")),
+                }
+            }
             Own::Timestamp => {
                 let time = event.timestamp_millis().and_then(rfc3339_millis);
                 time.map_or(Cell::Null, |time| Cell::Text(time.into()))
@@ -209,6 +205,11 @@ impl Position {
             }
         }
     }
+}
+
+/// A field as it stands in a flow log's line.
+fn flow_text(text: &str) -> Cell<'_> {
+    if text == "-" { Cell::Null } else { Cell::Text(text.into()) }
 }
 
 fn text(text: Option<&str>) -> Cell<'_> {

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use kinesis_logs_decoder::{Event, ExtractedFields, FieldValue, FlowLog, NamesId};
+use kinesis_logs_decoder::flow_log::{FlowLogError, Format, Formats};
+use kinesis_logs_decoder::{Event, FieldTable, FieldText, Fields, FlowLog};
 use kinesis_logs_source::Record;
 
 use super::column::{Cell, Column};
@@ -74,35 +75,48 @@ pub enum RowError {
 #[derive(Debug)]
 pub struct RowWriter {
     format: RowFormat,
+    formats: Formats,
     /// Fixed by the caller, or for formats with a header by the first event.
     columns: Option<Vec<Column>>,
     chosen: bool,
-    started: bool,
-    /// Whether the header, taken from the first event, shows a log line or the fields of a flow log.
-    header_shows_line: bool,
-    header_shows_flow: bool,
-    /// What flow logs and other lines have by themselves.
-    flow_columns: Vec<Column>,
-    line_columns: Vec<Column>,
+    header: Option<Header>,
     rows: u64,
     rows_beyond_header: u64,
+    misfits: Misfits,
+    line_columns: Vec<Column>,
+    table: FieldTable,
     slots: Slots,
 }
 
+/// What the first event was, which the columns of formats with a header come from.
+#[derive(Debug, Clone, PartialEq)]
+enum Header {
+    ExtractedFields,
+    FlowLog(Format),
+    Line,
+}
+
+/// Lines that should have been flow logs of a format, and were not.
+#[derive(Debug, Clone, Default)]
+struct Misfits {
+    count: u64,
+    first: Option<FlowLogError>,
+}
+
 impl RowWriter {
-    /// A writer that has written nothing yet, not even a header.
+    /// A writer that has written nothing yet, not even a header. Formats of flow logs are inferred.
     pub fn new(format: RowFormat) -> Self {
         RowWriter {
             format,
+            formats: Formats::new(),
             columns: None,
             chosen: false,
-            started: false,
-            header_shows_line: false,
-            header_shows_flow: false,
-            flow_columns: Column::of_flow_log(),
-            line_columns: Column::of_line(),
+            header: None,
             rows: 0,
             rows_beyond_header: 0,
+            misfits: Misfits::default(),
+            line_columns: Column::of_line(),
+            table: FieldTable::new(),
             slots: Slots::default(),
         }
     }
@@ -111,6 +125,12 @@ impl RowWriter {
     pub fn columns(mut self, columns: Vec<Column>) -> Self {
         self.columns = Some(columns);
         self.chosen = true;
+        self
+    }
+
+    /// Sets which formats flow logs have.
+    pub fn formats(mut self, formats: Formats) -> Self {
+        self.formats = formats;
         self
     }
 
@@ -124,10 +144,24 @@ impl RowWriter {
         self.rows_beyond_header
     }
 
+    /// How many lines were in none of the formats that were set for their log group and log stream, and what was wrong
+    /// with the first. They were written as lines.
+    pub fn misfits(&self) -> Option<(u64, &FlowLogError)> {
+        self.misfits.first.as_ref().map(|first| (self.misfits.count, first))
+    }
+
+    /// The format of flow logs that the header shows, if it shows any: one that was set, or one that was inferred.
+    pub fn header_format(&self) -> Option<&Format> {
+        match &self.header {
+            Some(Header::FlowLog(format)) => Some(format),
+            _ => None,
+        }
+    }
+
     /// Appends an event's row to `out`, after the header if it is the first. `record` tells where it was read, for
     /// columns of metadata.
     pub fn write(&mut self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) -> Result<(), RowError> {
-        if !self.started {
+        if self.header.is_none() {
             self.start(event, out)?;
         }
         self.rows += 1;
@@ -142,10 +176,11 @@ impl RowWriter {
             RowFormat::Json if !self.chosen => self.write_own_object(event, record, out),
             RowFormat::Json => {
                 let columns = self.columns.as_deref().unwrap_or_default();
-                self.slots.fill(columns, event);
-                let flow = self.slots.flow_log(event);
-                let cells = cells(columns, &self.slots, event, flow.as_ref(), record);
-                write_object(columns.iter().map(Column::name).zip(cells), out);
+                let fields = event.extracted_fields().map(|fields| self.table.read(fields));
+                self.slots.fill(columns, fields);
+                let flow = self.slots.flow_log(event, &self.formats, &mut self.misfits);
+                let cells = Cells { columns, slots: &self.slots, fields, event, flow: flow.as_ref(), record };
+                write_object(columns.iter().map(Column::name).zip(cells.iter()), out);
             }
             RowFormat::Tsv => self.write_separated(event, record, b'\t', encode::tsv, out),
             RowFormat::Csv => self.write_separated(event, record, b',', encode::csv, out),
@@ -154,14 +189,19 @@ impl RowWriter {
     }
 
     /// An event's own columns, extracted fields straight through.
-    fn write_own_object(&self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) {
+    fn write_own_object(&mut self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) {
         if let Some(fields) = event.extracted_fields() {
-            return write_object(fields.map(|(name, value)| (name, extracted_cell(value))), out);
+            let fields = self.table.read(fields);
+            let members = (0..fields.len()).map(|index| (fields.name(index), extracted_cell(fields.value(index))));
+            return write_object(members, out);
         }
-        let flow = event.flow_log();
-        let columns = if flow.is_some() { &self.flow_columns } else { &self.line_columns };
-        let cell = |column: &Column| column.cell(event, flow.as_ref(), record).unwrap_or(Cell::Null);
-        write_object(columns.iter().map(|column| (column.name(), cell(column))), out);
+        if let Some(flow) = self.misfits.flow_log(event, &self.formats)
+            && flow.write_json(out).is_ok()
+        {
+            return out.push(b'\n');
+        }
+        let cell = |column: &Column| column.cell(event, None, record).unwrap_or(Cell::Null);
+        write_object(self.line_columns.iter().map(|column| (column.name(), cell(column))), out);
     }
 
     fn write_separated(
@@ -173,17 +213,21 @@ impl RowWriter {
         out: &mut Vec<u8>,
     ) {
         let columns = self.columns.as_deref().unwrap_or_default();
-        let all_shown = self.slots.fill(columns, event);
-        let flow = self.slots.flow_log(event);
-        let is_shown = match event.extracted_fields() {
-            Some(_) => all_shown,
-            None => self.header_shows_line || (self.header_shows_flow && flow.is_some()),
+        let fields = event.extracted_fields().map(|fields| self.table.read(fields));
+        let all_shown = self.slots.fill(columns, fields);
+        let flow = self.slots.flow_log(event, &self.formats, &mut self.misfits);
+        let is_shown = match (&self.header, fields, &flow) {
+            (_, Some(_), _) => all_shown,
+            (Some(Header::Line), None, _) => true,
+            (Some(Header::FlowLog(format)), None, Some(flow)) => format == flow.format(),
+            _ => false,
         };
         if !self.chosen && !is_shown {
             self.rows_beyond_header += 1;
         }
         let start = out.len();
-        for (index, cell) in cells(columns, &self.slots, event, flow.as_ref(), record).enumerate() {
+        let cells = Cells { columns, slots: &self.slots, fields, event, flow: flow.as_ref(), record };
+        for (index, cell) in cells.iter().enumerate() {
             if index > 0 {
                 out.push(separator);
             }
@@ -198,27 +242,27 @@ impl RowWriter {
 
     /// Settles the columns and writes the header.
     fn start(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), RowError> {
-        self.started = true;
-        let own = Column::of(event);
+        let flow = self.formats.parse(event).and_then(Result::ok);
+        let (header, own) = match (event.extracted_fields(), flow) {
+            (Some(fields), _) => (Header::ExtractedFields, fields.map(|(name, _)| Column::named(&name)).collect()),
+            (None, Some(flow)) => (Header::FlowLog(flow.format().clone()), Column::of_flow_log(flow.format())),
+            (None, None) => (Header::Line, Column::of_line()),
+        };
         if let Some(columns) = &self.columns {
-            let unknown =
-                columns.iter().find(|column| !column.is_known() && event.extracted_field(column.name()).is_none());
-            if let Some(column) = unknown {
+            let is_own = |column: &Column| own.iter().any(|own| own.name() == column.name());
+            if let Some(column) = columns.iter().find(|column| !column.is_known() && !is_own(column)) {
                 let available = own.iter().map(|column| column.name().to_owned()).collect();
                 return Err(RowError::UnknownField { name: column.name().to_owned(), available });
             }
         }
-        if event.extracted_fields().is_none() {
-            self.header_shows_flow = event.flow_log().is_some();
-            self.header_shows_line = !self.header_shows_flow;
-        }
+        self.header = Some(header);
         let (separator, encode): (u8, fn(&str, &mut Vec<u8>)) = match self.format {
             RowFormat::Tsv => (b'\t', |name, out| out.extend_from_slice(name.as_bytes())),
             RowFormat::Csv => (b',', encode::csv_text),
             RowFormat::Json | RowFormat::Raw => return Ok(()),
         };
         let columns = self.columns.get_or_insert_with(|| {
-            let mut sorted = own;
+            let mut sorted: Vec<Column> = own;
             sorted.sort_by(|a, b| a.name().cmp(b.name()));
             sorted.dedup();
             sorted
@@ -231,6 +275,20 @@ impl RowWriter {
         }
         out.push(b'\n');
         Ok(())
+    }
+}
+
+impl Misfits {
+    /// The event's flow log, if it has one; a line that should have been one is counted.
+    fn flow_log<'a>(&mut self, event: &Event<'a>, formats: &'a Formats) -> Option<FlowLog<'a>> {
+        match formats.parse(event)? {
+            Ok(flow) => Some(flow),
+            Err(error) => {
+                self.count += 1;
+                self.first.get_or_insert(error);
+                None
+            }
+        }
     }
 }
 
@@ -247,23 +305,30 @@ fn write_object<'a>(members: impl Iterator<Item = (&'a str, Cell<'a>)>, out: &mu
     out.extend_from_slice(b"}\n");
 }
 
-fn cells<'a>(
+/// All that the cells of a row come from.
+#[derive(Clone, Copy)]
+struct Cells<'a> {
     columns: &'a [Column],
     slots: &'a Slots,
+    fields: Option<Fields<'a>>,
     event: &'a Event<'a>,
     flow: Option<&'a FlowLog<'a>>,
     record: Option<&'a Record>,
-) -> impl Iterator<Item = Cell<'a>> {
-    let fields = event.extracted_fields();
-    columns.iter().enumerate().map(move |(index, column)| {
-        slots.get(fields.as_ref(), index).unwrap_or_else(|| column.cell(event, flow, record).unwrap_or(Cell::Null))
-    })
 }
 
-fn extracted_cell(value: FieldValue<'_>) -> Cell<'_> {
+impl<'a> Cells<'a> {
+    fn iter(self) -> impl Iterator<Item = Cell<'a>> {
+        self.columns.iter().zip(&self.slots.fields).map(move |(column, slot)| match (slot, self.fields) {
+            (Some(index), Some(fields)) => extracted_cell(fields.value(*index)),
+            _ => column.cell(self.event, self.flow, self.record).unwrap_or(Cell::Null),
+        })
+    }
+}
+
+fn extracted_cell(value: FieldText<'_>) -> Cell<'_> {
     match value {
-        FieldValue::Text(text) => Cell::Text(text.into()),
-        FieldValue::Json(json) => Cell::Json(json),
+        FieldText::Text(text) => Cell::Text(text.into()),
+        FieldText::Json(json) => Cell::Json(json),
         _ => Cell::Null,
     }
 }
@@ -271,29 +336,29 @@ fn extracted_cell(value: FieldValue<'_>) -> Cell<'_> {
 /// Which of an event's extracted fields each column shows; kept for all events with the same names.
 #[derive(Debug, Default)]
 struct Slots {
-    names: Option<NamesId>,
     /// By column: the field's index.
     fields: Vec<Option<usize>>,
     /// Whether every field has a column.
     all_shown: bool,
+    /// Whether they are those of the last event that had fields.
+    filled: bool,
 }
 
 impl Slots {
     /// Finds the columns of an event's extracted fields. Whether all of them have one.
-    fn fill(&mut self, columns: &[Column], event: &Event<'_>) -> bool {
-        let fields = event.extracted_fields();
-        let names = fields.as_ref().map(ExtractedFields::names_id);
-        if self.names == names && self.fields.len() == columns.len() {
+    fn fill(&mut self, columns: &[Column], fields: Option<Fields<'_>>) -> bool {
+        if self.filled && fields.is_some_and(|fields| fields.same_names()) && self.fields.len() == columns.len() {
             return self.all_shown;
         }
-        self.names = names;
+        self.filled = fields.is_some();
         self.all_shown = true;
         self.fields.clear();
         self.fields.resize(columns.len(), None);
-        for (nth, (name, _)) in fields.into_iter().flatten().enumerate() {
+        let Some(fields) = fields else { return true };
+        for nth in 0..fields.len() {
             let mut shown = false;
             for (slot, column) in self.fields.iter_mut().zip(columns) {
-                if column.name() == name && column.may_be_extracted() {
+                if column.name() == fields.name(nth) && column.may_be_extracted() {
                     *slot = Some(nth);
                     shown = true;
                 }
@@ -304,13 +369,10 @@ impl Slots {
     }
 
     /// The event's flow log line, parsed only where a column may need it.
-    fn flow_log<'a>(&self, event: &Event<'a>) -> Option<FlowLog<'a>> {
-        if self.fields.iter().all(Option::is_some) { None } else { event.flow_log() }
-    }
-
-    #[inline]
-    fn get<'a>(&self, fields: Option<&ExtractedFields<'a>>, column: usize) -> Option<Cell<'a>> {
-        let index = (*self.fields.get(column)?)?;
-        Some(extracted_cell(fields?.value(index)?))
+    fn flow_log<'a>(&self, event: &Event<'a>, formats: &'a Formats, misfits: &mut Misfits) -> Option<FlowLog<'a>> {
+        if !self.fields.is_empty() && self.fields.iter().all(Option::is_some) {
+            return None;
+        }
+        misfits.flow_log(event, formats)
     }
 }

@@ -1,0 +1,144 @@
+//! One log event, with what its envelope says of it.
+
+use crate::cloudwatch::{Envelope, LogEvent, NO_TIME};
+use crate::decoded::Decoded;
+use crate::extracted::{ExtractedFields, FieldValue};
+use crate::flow_log::{FlowLog, FlowLogError, Format};
+use crate::json::{self, RawValue, Reader};
+use crate::limits::MAX_JSON_DEPTH;
+use crate::text::Span;
+
+/// One log event, with what its envelope says of it. A few offsets into the record's text: nothing is copied, and
+/// fields are parsed when asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    pub(crate) decoded: &'a Decoded,
+    pub(crate) event: &'a LogEvent,
+}
+
+impl<'a> Event<'a> {
+    /// The log line as it came, which may end in a line feed or hold several lines. Empty if the event has none.
+    #[inline]
+    pub fn message(&self) -> &'a str {
+        self.get(self.event.message).unwrap_or_default()
+    }
+
+    /// The event's time in milliseconds since the Unix epoch; for flow logs their `start`.
+    pub fn timestamp_millis(&self) -> Option<i64> {
+        Some(self.event.timestamp).filter(|&time| time != NO_TIME)
+    }
+
+    /// CloudWatch Logs' id of the event: opaque, some 56 digits, the same when an event is delivered twice.
+    pub fn id(&self) -> Option<&'a str> {
+        self.get(self.event.id)
+    }
+
+    /// The account that the log group belongs to.
+    pub fn owner(&self) -> Option<&'a str> {
+        self.get(self.envelope().owner)
+    }
+
+    /// The log group's name.
+    pub fn log_group(&self) -> Option<&'a str> {
+        self.get(self.envelope().log_group)
+    }
+
+    /// The log stream's name.
+    pub fn log_stream(&self) -> Option<&'a str> {
+        self.get(self.envelope().log_stream)
+    }
+
+    /// `ACCOUNT_LEVEL_POLICY` where a subscription policy of the account sent the event.
+    pub fn policy_level(&self) -> Option<&'a str> {
+        self.get(self.envelope().policy_level)
+    }
+
+    /// The names of the subscription filters that matched.
+    pub fn subscription_filters(&self) -> Vec<String> {
+        let json = self.get(self.envelope().subscription_filters).unwrap_or("[]");
+        let mut names = Vec::new();
+        // The array was read over once already: it cannot fail here.
+        let _ = Reader::new(json.as_bytes(), 0, MAX_JSON_DEPTH).array(|reader| {
+            if let RawValue::String(raw) = reader.value()? {
+                let mut name = String::new();
+                if json::unescape(&json[raw.start..raw.end], &mut name).is_some() {
+                    names.push(name);
+                }
+            }
+            Ok(())
+        });
+        names
+    }
+
+    /// The sub-sequence number of the user record that the event came in, if that was taken out of a KPL container while
+    /// decoding.
+    pub fn sub_sequence_number(&self) -> Option<u64> {
+        self.envelope().sub_sequence_number
+    }
+
+    /// `extractedFields`, present if the filter's pattern names fields.
+    pub fn extracted_fields(&self) -> Option<ExtractedFields<'a>> {
+        let json = self.get(self.event.extracted_fields)?;
+        Some(ExtractedFields::new(json, self.decoded.text.from(self.event.extracted_fields)))
+    }
+
+    /// The value of one extracted field.
+    pub fn extracted_field(&self, name: &str) -> Option<FieldValue<'a>> {
+        self.extracted_fields()?.get(name)
+    }
+
+    /// The message as a flow log, if it is one of the format that the text's [header](Self::header) states, or if there
+    /// is none, of one that can be [inferred](Format::infer); [`FlowLog::format`] tells which. Its values are of their
+    /// fields' kinds.
+    pub fn flow_log(&self) -> Option<FlowLog<'a>> {
+        match self.header() {
+            Some(format) => self.flow_log_of(format).ok().filter(|flow| flow.check().is_ok()),
+            None => Format::infer_of(self.message(), self.window()).map(|(_, flow)| flow),
+        }
+    }
+
+    /// The format that the header line states of the text that the event is a line of. Envelopes have none.
+    pub fn header(&self) -> Option<&'a Format> {
+        self.decoded.tables.headers.get(self.envelope().header? as usize)
+    }
+
+    /// The message as a flow log of `format`, split but not checked (see [`FlowLog::check`]).
+    ///
+    /// ```
+    /// use kinesis_logs_decoder::flow_log::Format;
+    ///
+    /// # let record = br#"{"messageType":"DATA_MESSAGE","logEvents":[{"message":"ingress - 10.0.133.8"}]}"#;
+    /// let format: Format = "${flow-direction} ${traffic-path} ${srcaddr}".parse()?;
+    /// let decoded = kinesis_logs_decoder::decode(record);
+    /// for event in decoded.events() {
+    ///     let flow = event.flow_log_of(&format)?;
+    ///     assert_eq!(flow.flow_direction(), Some("ingress"));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Format::split_line`].
+    #[inline]
+    pub fn flow_log_of(&self, format: &'a Format) -> Result<FlowLog<'a>, FlowLogError> {
+        let mut flow = FlowLog::new(format);
+        flow.read(self)?;
+        Ok(flow)
+    }
+
+    /// The message and what stands behind it, for those who read in blocks.
+    #[inline]
+    pub(crate) fn window(&self) -> &'a [u8] {
+        self.decoded.text.from(self.event.message)
+    }
+
+    #[inline]
+    fn get(&self, span: Span) -> Option<&'a str> {
+        self.decoded.text.get(span)
+    }
+
+    fn envelope(&self) -> &'a Envelope {
+        &self.decoded.tables.envelopes[self.event.envelope as usize]
+    }
+}

@@ -1,0 +1,351 @@
+//! Sixty-four bytes at a time: where certain bytes stand, one bit each.
+//!
+//! Written once over [`Lanes`], which there are three of: AVX2 where the processor has it, SSE2 on any other x86-64, and
+//! plain words elsewhere. [`with_lanes!`] chooses once for a whole loop.
+
+/// How many bytes a mask covers.
+pub(crate) const BLOCK: usize = 64;
+
+/// A way of comparing many bytes at once.
+pub(crate) trait Lanes: Copy {
+    /// Bit n is set where byte n is `byte`.
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
+
+    /// Bit n is set where byte n is below `limit`.
+    fn below(self, block: &[u8; BLOCK], limit: u8) -> u64;
+
+    /// Bit n is set where byte n of 16 is `byte`.
+    fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32;
+
+    /// Bit n is set where byte `at + n` is a space.
+    #[inline(always)]
+    fn spaces(self, bytes: &[u8], at: usize) -> u64 {
+        match block(bytes, at) {
+            Some(block) => self.equal(block, b' '),
+            None => Words.equal(&last_block(bytes, at), b' '),
+        }
+    }
+
+    /// Bit n is set where byte `at + n` cannot stand in a JSON string as it is: a quote, backslash or control character.
+    #[inline(always)]
+    fn specials(self, block: &[u8; BLOCK]) -> u64 {
+        self.equal(block, b'"') | self.equal(block, b'\\') | self.below(block, 0x20)
+    }
+
+    /// Whether the first `len` bytes can stand in a JSON string as they are.
+    #[inline(always)]
+    fn is_plain(self, bytes: &[u8], len: usize) -> bool {
+        let mut at = 0;
+        while at < len {
+            let special = match block(bytes, at) {
+                Some(block) => self.specials(block),
+                None => Words.specials(&last_block(bytes, at)),
+            };
+            let within = if len - at < BLOCK { (1 << (len - at)) - 1 } else { u64::MAX };
+            if special & within != 0 {
+                return false;
+            }
+            at += BLOCK;
+        }
+        true
+    }
+}
+
+/// The 64 bytes at `at`, if there are as many.
+#[inline(always)]
+fn block(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
+    bytes.get(at..)?.first_chunk()
+}
+
+/// Fewer bytes than 64, and zeros behind them, which no mask looks for.
+#[cold]
+#[inline(never)]
+fn last_block(bytes: &[u8], at: usize) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    let rest = bytes.get(at..).unwrap_or_default();
+    block[..rest.len()].copy_from_slice(rest);
+    block
+}
+
+/// Where quotes and backslashes stand, found block by block for who goes through a text from front to back. The text must
+/// be padded: it ends where fewer bytes follow than a block has.
+pub(crate) struct Marks<'a, L> {
+    lanes: L,
+    bytes: &'a [u8],
+    /// Where the block begins that `mask` is of.
+    block: usize,
+    mask: u64,
+}
+
+impl<'a, L: Lanes> Marks<'a, L> {
+    #[inline(always)]
+    pub(crate) fn new(lanes: L, bytes: &'a [u8], from: usize) -> Self {
+        let mut marks = Marks { lanes, bytes, block: from, mask: 0 };
+        marks.look();
+        marks
+    }
+
+    /// The first quote or backslash at `from` or behind it. `from` must not lie before that of an earlier call.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, from: usize) -> Option<usize> {
+        let within = from - self.block;
+        if within < BLOCK {
+            let rest = self.mask & u64::MAX << within;
+            if rest != 0 {
+                return Some(self.block + rest.trailing_zeros() as usize);
+            }
+        }
+        self.block = from.max(self.block + BLOCK);
+        loop {
+            self.look()?;
+            if self.mask != 0 {
+                return Some(self.block + self.mask.trailing_zeros() as usize);
+            }
+            self.block += BLOCK;
+        }
+    }
+
+    #[inline(always)]
+    fn look(&mut self) -> Option<()> {
+        let block = block(self.bytes, self.block)?;
+        self.mask = self.lanes.equal(block, b'"') | self.lanes.equal(block, b'\\');
+        Some(())
+    }
+}
+
+/// The lanes that need no detection at run time.
+pub(crate) const BASELINE: Baseline = Baseline;
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use words::Words as Baseline;
+use words::Words;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::Sse2 as Baseline;
+
+/// Defines a function whose body is compiled for AVX2, and once more for the lanes that are always there; calling it
+/// chooses. The body sees the chosen lanes under the name given.
+macro_rules! with_lanes {
+    (
+        $(#[$attr:meta])*
+        $vis:vis fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $type:ty),* $(,)?) -> $result:ty |$lanes:ident| $body:block
+    ) => {
+        $(#[$attr])*
+        #[inline]
+        $vis fn $name $(<$life>)? ($($arg: $type),*) -> $result {
+            #[inline(always)]
+            fn body<$($life,)? L: $crate::scan::Lanes>($lanes: L, $($arg: $type),*) -> $result $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+                fn for_avx2 $(<$life>)? (lanes: $crate::scan::Avx2, $($arg: $type),*) -> $result {
+                    body(lanes, $($arg),*)
+                }
+                if let Some(lanes) = $crate::scan::Avx2::detect() {
+                    #[allow(unsafe_code, reason = "what the function asks for was detected")]
+                    // SAFETY: an `Avx2` proves that the processor has these features.
+                    return unsafe { for_avx2(lanes, $($arg),*) };
+                }
+            }
+            body($crate::scan::BASELINE, $($arg),*)
+        }
+    };
+}
+pub(crate) use with_lanes;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::Avx2;
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "the intrinsics ask for it; words in their place take three times as long")]
+mod x86_64 {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_max_epu8, _mm_movemask_epi8, _mm_set1_epi8, _mm256_cmpeq_epi8,
+        _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_set1_epi8,
+    };
+
+    use super::{BLOCK, Lanes};
+
+    // No closures below: code is compiled for a processor's features only where it is inlined, and they might not be.
+
+    /// Sixteen bytes at a time.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Sse2;
+
+    impl Lanes for Sse2 {
+        #[inline(always)]
+        fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+            let (chunks, _) = block.as_chunks::<16>();
+            let low = u64::from(equal16(&chunks[0], byte) | equal16(&chunks[1], byte) << 16);
+            let high = u64::from(equal16(&chunks[2], byte) | equal16(&chunks[3], byte) << 16);
+            low | high << 32
+        }
+
+        #[inline(always)]
+        fn below(self, block: &[u8; BLOCK], limit: u8) -> u64 {
+            let (chunks, _) = block.as_chunks::<16>();
+            let low = u64::from(below16(&chunks[0], limit) | below16(&chunks[1], limit) << 16);
+            let high = u64::from(below16(&chunks[2], limit) | below16(&chunks[3], limit) << 16);
+            low | high << 32
+        }
+
+        #[inline(always)]
+        fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
+            equal16(chunk, byte)
+        }
+    }
+
+    #[inline(always)]
+    fn equal16(chunk: &[u8; 16], byte: u8) -> u32 {
+        // SAFETY: SSE2 belongs to every x86-64 processor.
+        unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(load(chunk), _mm_set1_epi8(byte as i8))) as u32 }
+    }
+
+    #[inline(always)]
+    fn below16(chunk: &[u8; 16], limit: u8) -> u32 {
+        // SAFETY: SSE2 belongs to every x86-64 processor.
+        unsafe {
+            let chunk = load(chunk);
+            // A byte is at least the limit if it is the larger of both.
+            let at_least = _mm_cmpeq_epi8(_mm_max_epu8(chunk, _mm_set1_epi8(limit as i8)), chunk);
+            !_mm_movemask_epi8(at_least) as u32 & 0xffff
+        }
+    }
+
+    #[inline(always)]
+    fn load(chunk: &[u8; 16]) -> __m128i {
+        // SAFETY: SSE2 belongs to every x86-64 processor; the load is of 16 bytes and needs no alignment.
+        unsafe { _mm_loadu_si128(chunk.as_ptr().cast()) }
+    }
+
+    /// Thirty-two bytes at a time. That there is one proves that the processor can.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2(());
+
+    impl Avx2 {
+        #[inline]
+        pub(crate) fn detect() -> Option<Avx2> {
+            // The others came with AVX2, but for a hypervisor that hides some.
+            let can = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt");
+            can.then_some(Avx2(()))
+        }
+    }
+
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+            let (chunks, _) = block.as_chunks::<32>();
+            // SAFETY: `self` proves that the processor has AVX2; the loads are of 32 bytes each and need no alignment.
+            unsafe {
+                let byte = _mm256_set1_epi8(byte as i8);
+                let low = _mm256_cmpeq_epi8(_mm256_loadu_si256(chunks[0].as_ptr().cast()), byte);
+                let high = _mm256_cmpeq_epi8(_mm256_loadu_si256(chunks[1].as_ptr().cast()), byte);
+                u64::from(_mm256_movemask_epi8(low) as u32) | u64::from(_mm256_movemask_epi8(high) as u32) << 32
+            }
+        }
+
+        #[inline(always)]
+        fn below(self, block: &[u8; BLOCK], limit: u8) -> u64 {
+            let (chunks, _) = block.as_chunks::<32>();
+            // SAFETY: as above. A byte is at least the limit if it is the larger of both.
+            unsafe {
+                let limit = _mm256_set1_epi8(limit as i8);
+                let low = _mm256_loadu_si256(chunks[0].as_ptr().cast());
+                let high = _mm256_loadu_si256(chunks[1].as_ptr().cast());
+                let low = _mm256_cmpeq_epi8(_mm256_max_epu8(low, limit), low);
+                let high = _mm256_cmpeq_epi8(_mm256_max_epu8(high, limit), high);
+                !(u64::from(_mm256_movemask_epi8(low) as u32) | u64::from(_mm256_movemask_epi8(high) as u32) << 32)
+            }
+        }
+
+        #[inline(always)]
+        fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
+            equal16(chunk, byte)
+        }
+    }
+}
+
+mod words {
+    use super::{BLOCK, Lanes};
+
+    /// Eight bytes at a time.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Words;
+
+    impl Lanes for Words {
+        #[inline(always)]
+        fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
+            let (words, _) = chunk.as_chunks::<8>();
+            (equal8(&words[0], byte) | equal8(&words[1], byte) << 8) as u32
+        }
+
+        #[inline(always)]
+        fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+            let (words, _) = block.as_chunks::<8>();
+            words.iter().enumerate().fold(0, |mask, (n, word)| mask | equal8(word, byte) << (8 * n))
+        }
+
+        #[inline(always)]
+        fn below(self, block: &[u8; BLOCK], limit: u8) -> u64 {
+            block.iter().enumerate().fold(0, |mask, (n, byte)| mask | u64::from(*byte < limit) << n)
+        }
+    }
+
+    /// The top bit of each equal byte, exactly, gathered into eight bits by a multiplication.
+    #[inline(always)]
+    fn equal8(word: &[u8; 8], byte: u8) -> u64 {
+        const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+        let word = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([byte; 8]);
+        let zero = !(((word & LOW) + LOW) | word | LOW);
+        (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check<L: Lanes>(lanes: L, bytes: &[u8], at: usize) -> Result<(), TestCaseError> {
+        let there = |n: usize, wanted: &[u8]| bytes.get(at + n).is_some_and(|byte| wanted.contains(byte));
+        let slow = |wanted: &[u8]| (0..BLOCK).filter(|&n| there(n, wanted)).map(|n| 1u64 << n).sum::<u64>();
+        prop_assert_eq!(lanes.spaces(bytes, at), slow(b" "));
+        if let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+            prop_assert_eq!(lanes.equal16(chunk, b'.'), slow(b".") as u32 & 0xffff);
+        }
+        let len = at.min(bytes.len());
+        let plain = bytes[..len].iter().all(|byte| *byte >= 0x20 && !b"\"\\".contains(byte));
+        prop_assert_eq!(lanes.is_plain(bytes, len), plain);
+        let padded = [bytes, &[0; BLOCK]].concat();
+        let mut marks = Marks::new(lanes, &padded, len);
+        let mut from = len;
+        loop {
+            let next = bytes[from..].iter().position(|byte| b"\"\\".contains(byte)).map(|n| from + n);
+            prop_assert_eq!(marks.next(from), next);
+            let Some(next) = next else { break };
+            from = next + 1;
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn all_lanes_see_what_is_there(
+            text in r#"[ "\\.!a-c😀\x00-\x21]{0,200}|[ !a-c]{200}"#,
+            at in 0..210usize,
+        ) {
+            let bytes = text.as_bytes();
+            check(Words, bytes, at)?;
+            check(BASELINE, bytes, at)?;
+            #[cfg(target_arch = "x86_64")]
+            if let Some(lanes) = Avx2::detect() {
+                check(lanes, bytes, at)?;
+            }
+        }
+    }
+}
