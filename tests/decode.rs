@@ -62,7 +62,7 @@ async fn what_is_wrong_is_said_with_the_file_and_the_record() {
     let path = scratch_file("broken.bin", b"no record");
     let broken = run(None, &["decode", &path]).await;
     assert_eq!(broken.status, 1);
-    assert!(broken.stderr.starts_with(&format!("warning: {path}, record 0: neither gzip")), "{}", broken.stderr);
+    assert!(broken.stderr.starts_with(&format!("warning: {path}, record 0: neither compressed")), "{}", broken.stderr);
 
     let path =
         scratch_file("cut.json", br#"{"messageType":"DATA_MESSAGE","logEvents":[{"message":"one"},{"message":"tw"#);

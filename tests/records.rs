@@ -84,7 +84,7 @@ async fn aggregated_records_are_opened_and_a_broken_one_inside_is_named() {
     let container = aggregate(&[("a", &record("inner one")), ("b", b"broken"), ("c", &record("inner three"))]);
     let (status, stdout, stderr) = read_around(container, &[]).await;
     assert_eq!((status, stdout.as_str()), (1, "good one\ninner one\ninner three\ngood two\n"));
-    assert!(stderr.contains(", sub-sequence number 1: neither gzip"), "{stderr}");
+    assert!(stderr.contains(", sub-sequence number 1: neither compressed"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
