@@ -1,0 +1,225 @@
+//! What the decoder does, beside inflating the same bytes.
+
+use std::hint::black_box;
+
+use kinesis_logs_decoder::flow_log::{Field, FlowLog, Format};
+use kinesis_logs_decoder::{Decoded, Decoder};
+use libdeflater::Decompressor;
+
+use crate::corpus::Corpus;
+use crate::table::{Check, Outcome, Row};
+
+/// The rows for a corpus. All keep their buffers from record to record.
+pub(crate) fn rows(corpus: &Corpus) -> Vec<Row> {
+    let is_default = corpus.format == *Format::default_format();
+    let mut rows = vec![
+        inflate(),
+        envelope(),
+        typed(is_default),
+        filter(),
+        ndjson(),
+        inflate_on_two_threads(),
+        typed_on_two_threads(is_default),
+        // A row of Arrow record batches belongs here, once the decoder makes them, and one of `typed` with the decoder's
+        // pure Rust inflate, once that can be chosen beside libdeflate.
+    ];
+    if is_default {
+        rows.insert(3, values());
+    }
+    rows
+}
+
+/// A row with a name and what it does.
+fn row(name: &'static str, does: &'static str, mut work: impl FnMut(&Corpus, usize) -> Check + 'static) -> Row {
+    Row {
+        name,
+        does,
+        is_peer: false,
+        share: 1,
+        work: Box::new(move |corpus, records| Outcome::from(work(corpus, records))),
+    }
+}
+
+fn inflate() -> Row {
+    let mut inflater = Inflater::default();
+    row("inflate", "gzip with libdeflate in one go, its size known", move |corpus, records| {
+        Check::JsonLen(inflater.all(&corpus.records[..records]))
+    })
+}
+
+#[derive(Default)]
+struct Inflater {
+    decompressor: Decompressor,
+    buffer: Vec<u8>,
+}
+
+impl Inflater {
+    fn all(&mut self, records: &[Vec<u8>]) -> u64 {
+        let mut len = 0;
+        for record in records {
+            let size = u32::from_le_bytes(*record.last_chunk().unwrap()) as usize;
+            if self.buffer.len() < size {
+                self.buffer.resize(size, 0);
+            }
+            len += self.decompressor.gzip_decompress(record, &mut self.buffer).unwrap() as u64;
+            black_box(&self.buffer);
+        }
+        len
+    }
+}
+
+fn envelope() -> Row {
+    let mut decoder = Decoder::new();
+    row("envelope", "decode, every event's message found", move |corpus, records| {
+        let (mut events, mut len) = (0, 0);
+        for record in &corpus.records[..records] {
+            for event in decoder.decode(record).events() {
+                events += 1;
+                len += event.message().len() as u64;
+            }
+        }
+        Check::Messages(events, len)
+    })
+}
+
+fn typed(is_default: bool) -> Row {
+    let mut decoder = Decoder::new();
+    let (does, read): (_, fn(&Decoded, &Format) -> Sum) = if is_default {
+        ("decode, every field of every line typed by the 14 getters", read_getters)
+    } else {
+        ("decode, every field of every line typed by values()", read_values)
+    };
+    row("typed", does, move |corpus, records| {
+        let mut sum = Sum::default();
+        for record in &corpus.records[..records] {
+            sum += read(decoder.decode(record), &corpus.format);
+        }
+        Check::Bytes(sum.events, sum.bytes)
+    })
+}
+
+fn values() -> Row {
+    let mut decoder = Decoder::new();
+    row("values", "decode, every field of every line typed by values()", move |corpus, records| {
+        let mut sum = Sum::default();
+        for record in &corpus.records[..records] {
+            sum += read_values(decoder.decode(record), &corpus.format);
+        }
+        Check::Bytes(sum.events, sum.bytes)
+    })
+}
+
+fn filter() -> Row {
+    let mut decoder = Decoder::new();
+    row("filter", "decode, REJECT and port 22 by raw fields, those that match typed", move |corpus, records| {
+        let mut sum = Sum::default();
+        for record in &corpus.records[..records] {
+            let mut flow = FlowLog::new(&corpus.format);
+            for event in decoder.decode(record).events() {
+                flow.read(&event).unwrap();
+                if flow.raw(Field::Action) == Some("REJECT") && flow.raw(Field::Dstport) == Some("22") {
+                    flow.check().unwrap(); // types every value
+                    sum += Sum { events: 1, bytes: flow.bytes().unwrap_or(0) };
+                }
+            }
+        }
+        Check::Rejected(sum.events, sum.bytes)
+    })
+}
+
+fn ndjson() -> Row {
+    let mut decoder = Decoder::new();
+    let mut out = Vec::new();
+    row("ndjson", "decode, every line as a JSON object by write_json", move |corpus, records| {
+        let (mut events, mut len) = (0, 0);
+        for record in &corpus.records[..records] {
+            out.clear();
+            let mut flow = FlowLog::new(&corpus.format);
+            for event in decoder.decode(record).events() {
+                flow.read(&event).unwrap();
+                flow.write_json(&mut out).unwrap();
+                out.push(b'\n');
+                events += 1;
+            }
+            len += black_box(&out).len() as u64;
+        }
+        Check::Ndjson(events, len)
+    })
+}
+
+fn inflate_on_two_threads() -> Row {
+    let mut inflaters = [Inflater::default(), Inflater::default()];
+    row("inflate-2", "inflate, each of two threads half of the records", move |corpus, records| {
+        let halves = corpus.records[..records].split_at(records / 2);
+        let [one, other] = &mut inflaters;
+        let [one, other] = on_two_threads(|| one.all(halves.0), || other.all(halves.1));
+        Check::JsonLen(one + other)
+    })
+}
+
+fn typed_on_two_threads(is_default: bool) -> Row {
+    let mut decoders = [Decoder::new(), Decoder::new()];
+    row("typed-2", "typed, each of two threads half of the records", move |corpus, records| {
+        let read = if is_default { read_getters } else { read_values };
+        let half = |decoder: &mut Decoder, records: &[Vec<u8>]| {
+            let mut sum = Sum::default();
+            for record in records {
+                sum += read(decoder.decode(record), &corpus.format);
+            }
+            sum
+        };
+        let halves = corpus.records[..records].split_at(records / 2);
+        let [one, other] = &mut decoders;
+        let [mut sum, other] = on_two_threads(|| half(one, halves.0), || half(other, halves.1));
+        sum += other;
+        Check::Bytes(sum.events, sum.bytes)
+    })
+}
+
+fn on_two_threads<T: Send>(one: impl FnOnce() -> T, other: impl FnOnce() -> T + Send) -> [T; 2] {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        [one(), other.join().unwrap()]
+    })
+}
+
+/// How many events, and the sum of their `bytes`.
+#[derive(Default, Clone, Copy)]
+struct Sum {
+    events: u64,
+    bytes: u64,
+}
+
+impl std::ops::AddAssign for Sum {
+    fn add_assign(&mut self, other: Sum) {
+        self.events += other.events;
+        self.bytes += other.bytes;
+    }
+}
+
+fn read_getters(decoded: &Decoded, format: &Format) -> Sum {
+    let mut sum = Sum::default();
+    let mut flow = FlowLog::new(format);
+    for event in decoded.events() {
+        flow.read(&event).unwrap();
+        let bytes = flow.bytes();
+        black_box((flow.version(), flow.account_id(), flow.interface_id(), flow.srcaddr(), flow.dstaddr()));
+        black_box((flow.srcport(), flow.dstport(), flow.protocol(), flow.packets(), bytes));
+        black_box((flow.start(), flow.end(), flow.action(), flow.log_status()));
+        sum += Sum { events: 1, bytes: bytes.unwrap_or(0) };
+    }
+    sum
+}
+
+fn read_values(decoded: &Decoded, format: &Format) -> Sum {
+    let mut sum = Sum::default();
+    let mut flow = FlowLog::new(format);
+    for event in decoded.events() {
+        flow.read(&event).unwrap();
+        for (_, value) in flow.values() {
+            black_box(value);
+        }
+        sum += Sum { events: 1, bytes: flow.bytes().unwrap_or(0) };
+    }
+    sum
+}

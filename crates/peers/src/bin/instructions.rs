@@ -1,0 +1,60 @@
+//! What `.ci/instructions` counts the instructions of: inflating 40 records of 500 events with libdeflate alone, or also
+//! reading every field of every line.
+//!
+//! ```sh
+//! valgrind --tool=callgrind --toggle-collect='instructions::typed' target/release/instructions typed
+//! ```
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on should stop")]
+
+use std::hint::black_box;
+
+use kinesis_logs_decoder::flow_log::{FlowLog, Format};
+use kinesis_logs_decoder::{Decoded, Decoder};
+use kinesis_logs_generator::{FlowLogs, Record};
+
+const RECORDS: usize = 40;
+const EVENTS_PER_RECORD: usize = 500;
+
+fn main() {
+    let mut flow_logs = FlowLogs::new(42).events_per_record(EVENTS_PER_RECORD);
+    let records: Vec<Record> = (0..RECORDS).map(|_| flow_logs.next_record()).collect();
+    match std::env::args().nth(1).as_deref() {
+        Some("inflate") => {
+            let mut inflater = libdeflater::Decompressor::new();
+            let mut buffer = vec![0; records.iter().map(|record| record.json_len).max().unwrap()];
+            let len: usize = records.iter().map(|record| inflate(&mut inflater, &record.data, &mut buffer)).sum();
+            assert_eq!(len, records.iter().map(|record| record.json_len).sum::<usize>());
+        }
+        Some("typed") => {
+            let mut decoder = Decoder::new();
+            let events: usize = records.iter().map(|record| typed(&mut decoder, &record.data)).sum();
+            assert_eq!(events, RECORDS * EVENTS_PER_RECORD);
+        }
+        _ => panic!("instructions inflate|typed"),
+    }
+}
+
+/// Counted: a function that valgrind finds by its name.
+#[inline(never)]
+fn inflate(inflater: &mut libdeflater::Decompressor, data: &[u8], buffer: &mut [u8]) -> usize {
+    black_box(inflater.gzip_decompress(data, buffer).unwrap())
+}
+
+/// Counted: a function that valgrind finds by its name.
+#[inline(never)]
+fn typed(decoder: &mut Decoder, data: &[u8]) -> usize {
+    read(decoder.decode(data))
+}
+
+fn read(decoded: &Decoded) -> usize {
+    let mut flow = FlowLog::new(Format::default_format());
+    let mut events = 0;
+    for event in decoded.events() {
+        flow.read(&event).unwrap();
+        black_box((flow.version(), flow.account_id(), flow.interface_id(), flow.srcaddr(), flow.dstaddr()));
+        black_box((flow.srcport(), flow.dstport(), flow.protocol(), flow.packets(), flow.bytes()));
+        black_box((flow.start(), flow.end(), flow.action(), flow.log_status()));
+        events += 1;
+    }
+    events
+}
