@@ -7,7 +7,7 @@
 //! Events are offsets into one text, into which every layer's contents are appended.
 
 use crate::cloudwatch::{self, Envelope, Found, LogEvent, NO_TIME};
-use crate::container::gzip::Inflater;
+use crate::container::gzip::{Backend, Inflater};
 use crate::container::{self, Compression};
 use crate::decoded::Decoded;
 use crate::error::{DecodeError, DecodeErrorKind};
@@ -96,6 +96,12 @@ impl Decoder {
     /// Fixes how records are compressed, instead of looking at how each begins.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.opener.compression = compression;
+        self
+    }
+
+    /// Chooses what inflates gzip. Results are the same.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.opener.inflater.backend = backend;
         self
     }
 

@@ -93,7 +93,10 @@ impl<'a> Event<'a> {
     pub fn flow_log(&self) -> Option<FlowLog<'a>> {
         match self.header() {
             Some(format) => self.flow_log_of(format).ok().filter(|flow| flow.check().is_ok()),
-            None => Format::infer_of(self.message(), self.window()).map(|(_, flow)| flow),
+            None => {
+                let (line, window) = self.line();
+                Format::infer_of(line, window).map(|(_, flow)| flow)
+            }
         }
     }
 
@@ -127,10 +130,12 @@ impl<'a> Event<'a> {
         Ok(flow)
     }
 
-    /// The message and what stands behind it, for those who read in blocks.
+    /// The message as a line, and what stands behind it, for those who read in blocks. Firehose and other forwarders wrap
+    /// lines in JSON.
     #[inline]
-    pub(crate) fn window(&self) -> &'a [u8] {
-        self.decoded.text.from(self.event.message)
+    pub(crate) fn line(&self) -> (&'a str, &'a [u8]) {
+        let (message, window) = (self.message(), self.decoded.text.from(self.event.message));
+        if message.starts_with('{') { unwrapped(message, window) } else { (message, window) }
     }
 
     #[inline]
@@ -140,5 +145,16 @@ impl<'a> Event<'a> {
 
     fn envelope(&self) -> &'a Envelope {
         &self.decoded.tables.envelopes[self.event.envelope as usize]
+    }
+}
+
+/// The line in `{"message":"line"}`, if that is all there is.
+#[cold]
+fn unwrapped<'a>(message: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
+    const BEFORE: &str = "{\"message\":\"";
+    let line = message.trim_ascii_end().strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix("\"}"));
+    match line {
+        Some(line) if !line.contains(['"', '\\']) => (line, &window[BEFORE.len()..]),
+        _ => (message, window),
     }
 }

@@ -66,6 +66,7 @@ mod text;
 mod usual;
 
 pub use container::Compression;
+pub use container::gzip::Backend;
 pub use decoded::{Decoded, Events};
 pub use decoder::{Decoder, Payload, decode};
 pub use error::{DecodeError, DecodeErrorKind};

@@ -31,7 +31,19 @@ pub(crate) fn is_zlib(data: &[u8]) -> bool {
     matches!(*data, [0x78, flags, ..] if (0x7800 | u16::from(flags)) % 31 == 0 && flags & 0x20 == 0)
 }
 
+/// What inflates gzip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Backend {
+    /// libdeflate if the feature `libdeflate` is on, and zlib-rs for what that cannot settle.
+    #[default]
+    Fastest,
+    /// zlib-rs alone, which is pure Rust.
+    ZlibRs,
+}
+
 pub(crate) struct Inflater {
+    pub(crate) backend: Backend,
     stream: Decompress,
     #[cfg(feature = "libdeflate")]
     one_shot: OneShot,
@@ -40,6 +52,7 @@ pub(crate) struct Inflater {
 impl Inflater {
     pub(crate) fn new() -> Self {
         Inflater {
+            backend: Backend::Fastest,
             stream: Decompress::new(false),
             #[cfg(feature = "libdeflate")]
             one_shot: OneShot::new(),
@@ -53,7 +66,9 @@ impl Inflater {
         let mut output = Output { start: out.len(), limit, buffer: out };
         let mut rest = data;
         #[cfg(feature = "libdeflate")]
-        if let Some(member) = self.one_shot.gzip_member(data, &mut output.buffer.spare(promised)[..promised]) {
+        if self.backend == Backend::Fastest
+            && let Some(member) = self.one_shot.gzip_member(data, &mut output.buffer.spare(promised)[..promised])
+        {
             output.buffer.advance(member.produced);
             rest = &data[member.consumed..];
             if rest.is_empty() {

@@ -7,8 +7,14 @@ use super::format::{Format, MAX_FIELDS, shortened};
 use crate::scan::{BLOCK, with_lanes};
 use crate::{Event, number};
 
-/// Room for the ends of as many fields as there may be, and for storing several in one go.
-const PLACES: usize = MAX_FIELDS + AT_ONCE;
+/// How many ends are stored in one go: mostly all of a block.
+const AT_ONCE: usize = 8;
+
+/// Room for the bounds of as many fields as there may be, and for storing several in one go.
+const BOUNDS: usize = PLACES + AT_ONCE;
+
+/// A power of two above [`MAX_FIELDS`], so that a place can be brought below it without a comparison.
+const PLACES: usize = 128;
 
 /// Older flow logs carried milliseconds; no second in this era is as large.
 const SMALLEST_MILLIS: u64 = 100_000_000_000;
@@ -35,9 +41,14 @@ pub struct FlowLog<'a> {
     line: &'a str,
     /// The line and what stands behind it, so that words can be loaded.
     window: &'a [u8],
-    /// Where each field ends. It begins behind the spaces that follow the one before.
-    ends: [u16; PLACES],
+    /// What lies before the first field, then where each field ends. The next begins behind the space that follows, or
+    /// behind several.
+    bounds: [u16; BOUNDS],
+    single_spaced: bool,
 }
+
+/// Before the first field. One more is where it begins.
+const BEFORE: u16 = u16::MAX;
 
 /// Why a line is not of its format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +62,7 @@ pub enum FlowLogError {
         /// How many there are; [`MAX_FIELDS`] + 1 stands for more than that.
         found: usize,
     },
-    /// The line is longer than 65,535 bytes.
+    /// The line is longer than 65,534 bytes.
     #[error("a line of {len} bytes is too long for a flow log")]
     TooLong {
         /// Its length.
@@ -102,17 +113,20 @@ impl<'a> FlowLog<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(format: &'a Format) -> FlowLog<'a> {
-        FlowLog { format, line: "", window: &[], ends: [0; PLACES] }
+        let mut bounds = [0; BOUNDS];
+        bounds[0] = BEFORE;
+        FlowLog { format, line: "", window: &[], bounds, single_spaced: true }
     }
 
-    /// Reads an event's message in place of the line before. Values are not checked, see [`check`](Self::check).
+    /// Reads an event's message in place of the line before, also if a forwarder wrapped it in `{"message":"..."}`. Values are not checked, see [`check`](Self::check).
     ///
     /// # Errors
     ///
     /// [`FlowLogError::FieldCount`] or [`FlowLogError::TooLong`]; all fields are empty then.
     #[inline]
     pub fn read(&mut self, event: &Event<'a>) -> Result<(), FlowLogError> {
-        self.split(event.message(), event.window())
+        let (line, window) = event.line();
+        self.split(line, window)
     }
 
     /// Splits `line`, which `window` begins with.
@@ -120,7 +134,11 @@ impl<'a> FlowLog<'a> {
     pub(crate) fn split(&mut self, line: &'a str, window: &'a [u8]) -> Result<(), FlowLogError> {
         (self.line, self.window) = trim(line, window);
         let len = self.line.len();
-        let found = if len <= u16::MAX.into() { find_ends(self.window, len, &mut self.ends) } else { 0 };
+        let (found, single_spaced) = match len {
+            0 | 0xffff.. => (0, true),
+            _ => find_ends(self.window, len, &mut self.bounds),
+        };
+        self.single_spaced = single_spaced;
         if found == self.format.len() { Ok(()) } else { Err(self.mistake(found)) }
     }
 
@@ -128,7 +146,7 @@ impl<'a> FlowLog<'a> {
     fn mistake(&mut self, found: usize) -> FlowLogError {
         let len = self.line.len();
         *self = FlowLog::new(self.format);
-        if len > u16::MAX.into() {
+        if len >= u16::MAX.into() {
             return FlowLogError::TooLong { len };
         }
         FlowLogError::FieldCount { expected: self.format.len(), found }
@@ -177,12 +195,9 @@ impl<'a> FlowLog<'a> {
 
     /// All values in the order of the format.
     pub fn values(&self) -> impl ExactSizeIterator<Item = (&'a str, Value<'a>)> {
-        let flow = self;
-        let mut end_before = 0;
-        self.format.columns().iter().zip(&self.ends).map(move |(column, &end)| {
-            let start = flow.start_behind(end_before);
-            end_before = end.into();
-            (column.name(), flow.typed(column.kind, start, end.into()))
+        self.format.columns().iter().enumerate().map(|(place, column)| {
+            let (start, end) = self.range(place);
+            (column.name(), self.typed(column.kind, start, end))
         })
     }
 
@@ -211,43 +226,41 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn token(&self, place: usize) -> &'a str {
         let (start, end) = self.range(place);
-        &self.line[start..end]
+        self.line.get(start..end).unwrap_or_default()
     }
 
+    /// From where to where in the line a field goes.
     #[inline]
     pub(super) fn range(&self, place: usize) -> (usize, usize) {
-        let end_before = if place == 0 { 0 } else { self.ends[place - 1].into() };
-        (self.start_behind(end_before), self.ends[place].into())
-    }
-
-    #[inline]
-    fn start_behind(&self, end_before: usize) -> usize {
-        if end_before == 0 {
-            return 0;
-        }
-        let mut start = end_before + 1;
-        while self.window.get(start) == Some(&b' ') {
+        let place = place % PLACES;
+        let (before, end) = (self.bounds[place], self.bounds[place + 1]);
+        let mut start = before.wrapping_add(1).into();
+        while !self.single_spaced && self.window.get(start) == Some(&b' ') {
             start += 1;
         }
-        start
+        (start, end.into())
     }
 
-    #[inline]
+    #[inline(always)]
     fn typed(&self, kind: FieldKind, start: usize, end: usize) -> Value<'a> {
-        let token = &self.line[start..end];
-        if token == "-" {
+        let (window, len) = (self.window.get(start..).unwrap_or_default(), end.wrapping_sub(start));
+        if len == 1 && window.first() == Some(&b'-') {
             return Value::Null;
         }
-        let window = &self.window[start..];
         let value = match kind {
-            FieldKind::Text => return Value::Text(token),
+            FieldKind::Text => return Value::Text(self.line.get(start..end).unwrap_or_default()),
             FieldKind::Integer { max } => {
-                number::integer(window, token.len()).filter(|integer| *integer <= max).map(Value::Integer)
+                number::integer(window, len).filter(|integer| *integer <= max).map(Value::Integer)
             }
-            FieldKind::Time => number::integer(window, token.len()).map(|time| Value::Integer(seconds(time))),
-            FieldKind::Address => number::address(window, token.len()).map(Value::Address),
+            FieldKind::Time => number::integer(window, len).map(|time| Value::Integer(seconds(time))),
+            FieldKind::Address => number::address(window, len).map(Value::Address),
         };
-        value.unwrap_or(Value::Invalid(token))
+        value.unwrap_or_else(|| self.invalid(start, end))
+    }
+
+    #[cold]
+    fn invalid(&self, start: usize, end: usize) -> Value<'a> {
+        Value::Invalid(self.line.get(start..end).unwrap_or_default())
     }
 
     #[inline]
@@ -258,7 +271,7 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn number(&self, field: Field, max: u64) -> Option<u64> {
         let (start, end) = self.range(self.format.place(field)?);
-        number::integer(self.window.get(start..)?, end - start).filter(|number| *number <= max)
+        number::integer(self.window.get(start..)?, end.wrapping_sub(start)).filter(|number| *number <= max)
     }
 
     #[inline]
@@ -269,57 +282,51 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn address(&self, field: Field) -> Option<IpAddr> {
         let (start, end) = self.range(self.format.place(field)?);
-        number::address(self.window.get(start..)?, end - start)
+        number::address(self.window.get(start..)?, end.wrapping_sub(start))
     }
 }
 
 with_lanes! {
-/// Finds where the fields of a line end that is as long as `len`, and how many there are: one more than there is room
-/// for stands for any number above.
-fn find_ends(window: &[u8], len: usize, places: &mut [u16; PLACES]) -> usize |lanes| {
+/// Finds where the fields of a line end that is as long as `len`, which is not 0. Tells how many there are, where one more
+/// than there may be stands for any number above, and whether single spaces stand between them.
+fn find_ends(window: &[u8], len: usize, bounds: &mut [u16; BOUNDS]) -> (usize, bool) |lanes| {
     let mut found = 0;
     let mut before = 0;
+    let mut doubled = 0;
     let mut block = 0;
     while block < len {
         let spaces = lanes.spaces(window, block);
-        // A field ends at a space that follows something else.
-        let mut ends = spaces & !(spaces << 1 | before);
+        let follows = spaces << 1 | before;
         before = spaces >> 63;
-        if len - block < BLOCK {
-            ends &= (1 << (len - block)) - 1;
-        }
+        // A field ends at a space that follows something else.
+        let within = if len - block < BLOCK { (1 << (len - block)) - 1 } else { u64::MAX };
+        let mut ends = spaces & !follows & within;
+        doubled |= spaces & follows & within;
         while ends != 0 {
             // Rather a few too many than asking after each: what lies behind is overwritten, or never looked at.
-            let Some(places) = places.get_mut(found..).and_then(|rest| rest.first_chunk_mut::<AT_ONCE>()) else {
-                return MAX_FIELDS + 1;
+            let Some(bounds) = bounds.get_mut(found + 1..).and_then(|rest| rest.first_chunk_mut::<AT_ONCE>()) else {
+                return (MAX_FIELDS + 1, true);
             };
             found += (ends.count_ones() as usize).min(AT_ONCE);
             // Four in a word: compilers would rather put one after the other into a vector, which takes longer.
-            for places in places.as_chunks_mut::<4>().0 {
-                let mut word = 0;
+            for bounds in bounds.as_chunks_mut::<4>().0 {
+                let mut word = block as u64 * 0x0001_0001_0001_0001;
                 for n in 0..4 {
-                    word |= u64::from(ends.trailing_zeros()) << (16 * n);
+                    word += u64::from(ends.trailing_zeros()) << (16 * n);
                     ends &= ends.wrapping_sub(1);
                 }
-                let word = word + block as u64 * 0x0001_0001_0001_0001;
-                *places = [word as u16, (word >> 16) as u16, (word >> 32) as u16, (word >> 48) as u16];
+                *bounds = [word as u16, (word >> 16) as u16, (word >> 32) as u16, (word >> 48) as u16];
             }
         }
         block += BLOCK;
     }
-    if len == 0 {
-        return 0;
-    }
-    match places.get_mut(found) {
+    match bounds.get_mut(found + 1) {
         Some(end) => *end = len as u16,
-        None => return MAX_FIELDS + 1,
+        None => return (MAX_FIELDS + 1, true),
     }
-    (found + 1).min(MAX_FIELDS + 1)
+    ((found + 1).min(MAX_FIELDS + 1), doubled == 0)
 }
 }
-
-/// How many ends are stored in one go: mostly all of a block.
-const AT_ONCE: usize = 8;
 
 /// White space around the line, of which there mostly is none.
 #[inline]

@@ -3,6 +3,9 @@
 //! All take a *window*, which begins with the token and goes on behind it, mostly with the rest of the record, so that whole
 //! words can be loaded.
 
+#[cfg(target_arch = "x86_64")]
+mod ipv4_wide;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::scan::{self, Lanes};
@@ -84,10 +87,18 @@ fn other_address(window: &[u8], len: usize) -> Option<IpAddr> {
 /// An IPv4 address in the usual notation. `None` leaves the matter open.
 #[inline]
 fn ipv4(window: &[u8], len: usize) -> Option<Ipv4Addr> {
-    let chunk: &[u8; 20] = window.first_chunk()?;
     if !(7..=15).contains(&len) {
         return None;
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(lanes) = scan::Avx2::detect() {
+        return ipv4_wide::parse(window.first_chunk()?, len, lanes);
+    }
+    ipv4_by_octets(window.first_chunk()?, len)
+}
+
+/// The address that the first `len` bytes are, 7 to 15 of them, one octet after the other.
+fn ipv4_by_octets(chunk: &[u8; 20], len: usize) -> Option<Ipv4Addr> {
     let dots = scan::BASELINE.equal16(chunk.first_chunk()?, b'.') & ((1 << len) - 1);
     let first = dots.trailing_zeros() as usize;
     let dots = dots & dots.wrapping_sub(1);
@@ -168,6 +179,11 @@ mod tests {
             behind in "[0-9. ]{0,20}",
         ) {
             prop_assert_eq!(of(&text, &behind).1, text.parse().ok());
+            let padded = format!("{text}{behind}{:20}", "");
+            if (7..=15).contains(&text.len()) {
+                let by_octets = ipv4_by_octets(padded.as_bytes().first_chunk().unwrap(), text.len());
+                prop_assert_eq!(by_octets, text.parse().ok());
+            }
         }
     }
 }
