@@ -43,6 +43,8 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `kpl` | yes | [`kpl`], de-aggregation of Kinesis Producer Library containers |
+//! | `json` | no | `Event::json`, messages as parsed JSON |
+//! | `serde` | no | `serde::Serialize` for events, flow logs, extracted fields and errors; `Deserialize` for [`OwnedEvent`] |
 //! | `libdeflate` | no | inflates whole buffers with libdeflate (C): about twice as fast as pure Rust |
 //!
 //! [subscription filters, AWS]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
@@ -60,8 +62,14 @@ mod json;
 pub mod kpl;
 mod limits;
 mod lines;
+pub mod log_type;
+#[cfg(feature = "json")]
+mod message_json;
 mod number;
+mod owned;
 mod scan;
+#[cfg(feature = "serde")]
+mod serialize;
 mod text;
 mod usual;
 
@@ -74,3 +82,5 @@ pub use event::Event;
 pub use extracted::{ExtractedFields, FieldTable, FieldText, FieldValue, Fields};
 pub use flow_log::FlowLog;
 pub use limits::Limits;
+pub use log_type::{LogType, LogTypes};
+pub use owned::{OwnedEvent, OwnedFieldValue};

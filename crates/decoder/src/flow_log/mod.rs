@@ -24,6 +24,8 @@ mod formats;
 mod json;
 mod names;
 mod record;
+#[cfg(feature = "serde")]
+mod serialize;
 
 pub use field::{Field, FieldKind};
 pub use format::{Format, FormatColumn, FormatError, MAX_FIELDS};
