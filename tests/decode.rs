@@ -102,7 +102,7 @@ async fn a_format_that_is_guessed_is_told_unless_it_is_the_default_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_are_read_with_a_header_or_without_and_others_if_asked_to() {
-    let object = format!("version account-id action\n2 210987654321 ACCEPT\n2 - -\n");
+    let object = "version account-id action\n2 210987654321 ACCEPT\n2 - -\n";
     let path = scratch_file("object.log", object.as_bytes());
     let rows = run(None, &["decode", &path, "--format", "csv"]).await;
     assert_eq!(rows.stdout, "account_id,action,version\n210987654321,ACCEPT,2\n,,2\n");

@@ -11,7 +11,8 @@ use kinesis_logs_decoder::{DecodeErrorKind, Decoder, Event, FieldValue, LogType,
 use serde_json::Value as Json;
 
 use LogType::{
-    ApiGatewayAccess, CloudTrail, EksAudit, LambdaApplication, LambdaPlatform, Route53ResolverQuery, Text, Waf,
+    ApiGatewayAccess, CloudTrail, EksAudit, LambdaApplication, LambdaPlatform, Other as Unknown, Rds,
+    Route53ResolverQuery, Waf,
 };
 
 /// What a file holds.
@@ -28,8 +29,8 @@ enum Case {
     OddFlowLogs,
     /// One JSON message.
     Message(LogType),
-    /// Messages, a line each, with `\n` and `\t` written as such.
-    Messages(&'static [LogType]),
+    /// Messages of a log group, a line each, with `\n` and `\t` written as such.
+    Messages(&'static str, &'static [LogType]),
     /// Records that hold something which is no log: so many.
     Opaque(usize),
     /// Not for the decoder: what it is instead.
@@ -157,12 +158,15 @@ const CASES: &[(&str, Case)] = &[
     ("lambda-kinesis-event.json", Opaque(1)),
     ("lambda-tumbling-window-event.json", Opaque(1)),
     ("lambda-tumbling-window-response.json", Other("an answer to Lambda")),
-    ("log-apigateway-access.txt", Messages(&[ApiGatewayAccess, Text])),
+    ("log-apigateway-access.txt", Messages("shop", &[ApiGatewayAccess, Unknown])),
     ("log-cloudtrail-event.json", Message(CloudTrail)),
     ("log-eks-audit.json", Message(EksAudit)),
-    ("log-lambda-json.ndjson", Messages(&[LambdaPlatform, LambdaPlatform, LambdaPlatform, LambdaApplication])),
-    ("log-lambda-text.txt", Messages(&[LambdaPlatform, LambdaPlatform, LambdaPlatform])),
-    ("log-rds.txt", Messages(&[Text, Text, Text])),
+    (
+        "log-lambda-json.ndjson",
+        Messages("/aws/lambda/f", &[LambdaPlatform, LambdaPlatform, LambdaPlatform, LambdaApplication]),
+    ),
+    ("log-lambda-text.txt", Messages("f", &[LambdaPlatform, LambdaPlatform, LambdaPlatform])),
+    ("log-rds.txt", Messages("/aws/rds/instance/db/postgresql", &[Rds, Rds, Rds])),
     ("log-route53-resolver-query.json", Message(Route53ResolverQuery)),
     ("log-waf.json", Message(Waf)),
     ("s3-123456789010_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20141214T0405Z_0a1b2c3d.log", Record(3, 0, s3)),
@@ -292,14 +296,15 @@ fn check(case: &Case, data: &[u8]) {
             assert_eq!(events[0].log_type(), *log_type);
             assert!(serde_json::from_str::<Json>(events[0].message()).is_ok());
         }
-        Messages(expected) => {
+        Messages(log_group, expected) => {
             let text = str::from_utf8(data).unwrap();
             let is_message = |line: &&str| !line.is_empty() && !line.starts_with("# ") || line.starts_with("# Time:");
             let lines: Vec<String> =
                 text.lines().filter(is_message).map(|line| line.replace("\\n", "\n").replace("\\t", "\t")).collect();
             let events: Vec<Json> = lines.iter().map(|line| serde_json::json!({ "message": line })).collect();
-            let envelope = serde_json::json!({ "messageType": "DATA_MESSAGE", "logEvents": events }).to_string();
-            let decoded = kinesis_logs_decoder::decode(envelope.as_bytes());
+            let envelope =
+                serde_json::json!({ "messageType": "DATA_MESSAGE", "logGroup": log_group, "logEvents": events });
+            let decoded = kinesis_logs_decoder::decode(envelope.to_string().as_bytes());
             assert!(decoded.events().map(|event| event.message()).eq(lines.iter().map(String::as_str)));
             let types: Vec<LogType> = decoded.events().map(|event| event.log_type()).collect();
             assert_eq!(types, *expected);

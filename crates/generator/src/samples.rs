@@ -243,7 +243,7 @@ fn containers(containers: &[(&str, &[UserRecord<'_>])]) -> Vec<u8> {
     cases.push(format!(r#"{{"name":"partition-index-out-of-range","hex":"{}","expected":[{first}]}}"#, hex(&dangling)));
     cases.push(format!(r#"{{"name":"zero-records","hex":"{}","expected":[]}}"#, hex(&sealed(b"\x0a\x01a"))));
     // A tag, an unknown field of the record, and one of the container.
-    let unknown = sealed(b"\x0a\x01a\x1a\x18\x08\x00\x1a\x09hello one\x22\x06\x0a\x01k\x12\x01v\x48\x05\x7a\x03new");
+    let unknown = sealed(b"\x0a\x01a\x1a\x17\x08\x00\x1a\x09hello one\x22\x06\x0a\x01k\x12\x01v\x48\x05\x7a\x03new");
     cases.push(format!(r#"{{"name":"tags-unknown-fields","hex":"{}","expected":[{first}]}}"#, hex(&unknown)));
     format!("{{\"cases\":[\n{}\n]}}\n", cases.join(",\n")).into_bytes()
 }

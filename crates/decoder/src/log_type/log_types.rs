@@ -122,7 +122,7 @@ const BUILTIN: &[(&str, &str, LogType, Holds)] = &[
     ("/aws/rds/cluster/*/*", "*", LogType::Rds, any),
     ("API-Gateway-Execution-Logs_*", "*", LogType::ApiGatewayExecution, any),
     ("aws-waf-logs-*", "*", LogType::Waf, shape::is_object),
-    ("*", "*_CloudTrail_*", LogType::CloudTrail, shape::is_object),
+    ("*", "*_CloudTrail*", LogType::CloudTrail, shape::is_object),
     // Functions with a log group of their owner's choice: date, function, [version], and [environment] or a hash.
     ("*", "????/??/??/*[*]*", LogType::LambdaPlatform, shape::is_lambda_platform),
     ("*", "????/??/??/*[*]*", LogType::LambdaApplication, any),

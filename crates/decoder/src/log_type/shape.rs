@@ -25,7 +25,8 @@ impl<'a> Message<'a> {
     }
 
     pub(super) fn of(event: &Event<'a>) -> Self {
-        Message { text: event.message(), window: event.window(), header: event.header() }
+        let (text, window) = event.line();
+        Message { text, window, header: event.header() }
     }
 
     pub(super) fn text(self) -> &'a str {
