@@ -6,6 +6,8 @@
 //!
 //! Events are offsets into one text, into which every layer's contents are appended.
 
+use std::str::Utf8Chunk;
+
 use crate::cloudwatch::{self, Envelope, Found, LogEvent, NO_TIME};
 use crate::container::gzip::{Backend, Inflater};
 use crate::container::{self, Compression};
@@ -256,17 +258,22 @@ impl Opener {
 
     /// Replaces what is no UTF-8, and reports it unless a cut that is reported already explains it.
     fn repair(&mut self, start: usize, is_whole: bool, place: Place, out: &mut Decoded) {
-        let bytes = out.text.record.bytes_from(start);
-        let repaired = String::from_utf8_lossy(bytes).into_owned();
+        let bytes = out.text.record.bytes_from(start).to_vec();
+        let repaired_len = bytes.utf8_chunks().map(|chunk| chunk.valid().len() + replacement(&chunk).len()).sum();
         let offset = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
-        let cut_explains_it = !is_whole && offset + char::REPLACEMENT_CHARACTER.len_utf8() == repaired.len();
+        let cut_explains_it = !is_whole && offset + char::REPLACEMENT_CHARACTER.len_utf8() == repaired_len;
         // Bytes that are no text at all are an unknown container, which is said elsewhere.
-        let looks_like_text = self.payload == Payload::Lines || repaired.trim_start().starts_with('{');
+        let looks_like_text = self.payload == Payload::Lines || bytes.trim_ascii_start().starts_with(b"{");
         if looks_like_text && !cut_explains_it {
             out.tables.errors.push(DecodeError::at(DecodeErrorKind::Utf8, offset).of(place.sub_sequence_number));
         }
         out.text.record.truncate(start);
-        out.text.record.append(repaired.as_bytes());
+        // Once for all of it, as growing bit by bit would copy it each time.
+        out.text.record.spare(repaired_len);
+        for chunk in bytes.utf8_chunks() {
+            out.text.record.append(chunk.valid().as_bytes());
+            out.text.record.append(replacement(&chunk).as_bytes());
+        }
         out.text.record.validate();
     }
 
@@ -365,6 +372,11 @@ impl Opener {
             events.push(LogEvent { timestamp: NO_TIME, id, message, extracted_fields, envelope }, pos);
         }
     }
+}
+
+/// What takes the place of the invalid bytes in a piece of text.
+fn replacement(chunk: &Utf8Chunk<'_>) -> &'static str {
+    if chunk.invalid().is_empty() { "" } else { "\u{fffd}" }
 }
 
 /// Whether the first line is a flow log's, or names its fields.

@@ -1,5 +1,7 @@
 //! Flow logs as JSON, by copying what was found to be valid.
 
+use std::io::Write;
+
 use super::field::FieldKind;
 use super::format;
 use super::record::{FlowLog, FlowLogError, Value};
@@ -87,13 +89,19 @@ fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
 fn write_number(value: Value<'_>, window: &[u8], len: usize, out: &mut Vec<u8>) -> bool {
     let Value::Integer(number) = value else { return false };
     let leading_zero = window[0] == b'0' && len > 1;
-    // Only milliseconds, which became seconds, are longer than this.
-    if leading_zero || (len > 11 && window.get(..len).is_none_or(|digits| digits != number.to_string().as_bytes())) {
-        out.extend_from_slice(number.to_string().as_bytes());
+    // Milliseconds, which became seconds, are longer than this.
+    if leading_zero || len > 11 {
+        write_digits(number, out);
     } else {
         copy(window, len, out);
     }
     true
+}
+
+#[cold]
+fn write_digits(number: u64, out: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = write!(out, "{number}");
 }
 
 #[inline(always)]
@@ -113,7 +121,10 @@ fn escape(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            0..0x20 => {
+                // Writing to memory cannot fail.
+                let _ = write!(out, "\\u{byte:04x}");
+            }
             _ => out.push(byte),
         }
     }
