@@ -136,7 +136,7 @@ const CASES: &[(&str, Case)] = &[
         }),
     ),
     ("firehose-lambda-transform-event.json", Record(3, 0, vpc)),
-    ("firehose-lambda-transform-response.json", Opaque(1)),
+    ("firehose-lambda-transform-response.json", Opaque(3)),
     ("firehose-multimember.gz", Record(5, 1, |events| vpc(&events[..3]))),
     ("kcl-lease-items.json", Other("lease table items")),
     ("kinesis-error-wire.json", Other("API errors")),

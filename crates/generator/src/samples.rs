@@ -192,7 +192,8 @@ fn firehose_event(id: &str, data: &[u8]) -> Vec<u8> {
 }
 
 fn firehose_response() -> Vec<u8> {
-    format!(r#"{{"records":[{{"recordId":"0","result":"Ok","data":"{}"}}]}}"#, STANDARD.encode("no log")).into_bytes()
+    let record = |result| format!(r#"{{"recordId":"0","result":"{result}","data":"{}"}}"#, STANDARD.encode("no log"));
+    format!(r#"{{"records":[{}]}}"#, ["Ok", "Dropped", "ProcessingFailed"].map(record).join(",")).into_bytes()
 }
 
 fn get_records_response() -> Vec<u8> {
