@@ -98,8 +98,8 @@ impl<'a> PlatformLine<'a> {
         self.kind
     }
 
-    /// All fields in their order, known or not, as `(name, value)` with their units. What has no colon is a name with an
-    /// empty value.
+    /// All fields in their order, known or not, as `(name, value)` with their units. What has no colon is a name with
+    /// an empty value.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone + use<'a> {
         let mut rest = self.fields;
         std::iter::from_fn(move || {

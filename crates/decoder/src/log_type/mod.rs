@@ -1,8 +1,8 @@
 //! What kind of log an event is a line of.
 //!
-//! CloudWatch Logs carries the logs of many services, and an envelope does not say whose. [`LogTypes`] finds out, in this
-//! order: by your rules for log groups and log streams, by the names that AWS itself gives to those, by the shape of the
-//! message. [`Event::log_type`](crate::Event::log_type) does so without rules of yours.
+//! CloudWatch Logs carries the logs of many services, and an envelope does not say whose. [`LogTypes`] finds out, in
+//! this order: by your rules for log groups and log streams, by the names that AWS itself gives to those, by the shape
+//! of the message. [`Event::log_type`](crate::Event::log_type) does so without rules of yours.
 //!
 //! ```
 //! use kinesis_logs_decoder::LogType;
