@@ -200,11 +200,8 @@ impl Opener {
             out.tables.errors.push(mistake(DecodeErrorKind::TooManyLayers { limit: self.limits.layers }));
             return;
         }
-        #[cfg(feature = "kpl")]
-        if place.may_be_container
-            && let Some(container) = crate::kpl::Aggregated::parse(data)
-        {
-            return self.open_container(&container, place, out);
+        if place.may_be_container && self.open_if_container(data, place, out) {
+            return;
         }
         let detected = Compression::detect(data);
         let compression = match compression {
@@ -303,6 +300,20 @@ impl Opener {
                 out.tables.errors.push(DecodeError::new(kind).of(place.sub_sequence_number));
             }
         }
+    }
+
+    #[cfg(not(feature = "kpl"))]
+    fn open_if_container(&mut self, _data: &[u8], _place: Place, _out: &mut Decoded) -> bool {
+        false
+    }
+
+    #[cfg(feature = "kpl")]
+    fn open_if_container(&mut self, data: &[u8], place: Place, out: &mut Decoded) -> bool {
+        let container = crate::kpl::Aggregated::parse(data);
+        if let Some(container) = &container {
+            self.open_container(container, place, out);
+        }
+        container.is_some()
     }
 
     #[cfg(feature = "kpl")]
