@@ -43,6 +43,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `kpl` | yes | [`kpl`], de-aggregation of Kinesis Producer Library containers |
+//! | `arrow` | no | `flow_log::Columns`, flow logs as Arrow record batches |
 //! | `libdeflate` | no | inflates whole buffers with libdeflate (C): about twice as fast as pure Rust |
 //!
 //! [subscription filters, AWS]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html

@@ -18,6 +18,8 @@
 //!
 //! [AWS]: https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html
 
+#[cfg(feature = "arrow")]
+mod columns;
 mod field;
 mod format;
 mod formats;
@@ -25,6 +27,8 @@ mod json;
 mod names;
 mod record;
 
+#[cfg(feature = "arrow")]
+pub use columns::{AddressColumns, ColumnOptions, Columns, ColumnsError};
 pub use field::{Field, FieldKind};
 pub use format::{Format, FormatColumn, FormatError, MAX_FIELDS};
 pub use formats::Formats;

@@ -36,7 +36,7 @@ pub struct FlowLog<'a> {
     /// The line and what stands behind it, so that words can be loaded.
     window: &'a [u8],
     /// Where each field ends. It begins behind the spaces that follow the one before.
-    ends: [u16; PLACES],
+    pub(super) ends: [u16; PLACES],
 }
 
 /// Why a line is not of its format.
@@ -221,7 +221,7 @@ impl<'a> FlowLog<'a> {
     }
 
     #[inline]
-    fn start_behind(&self, end_before: usize) -> usize {
+    pub(super) fn start_behind(&self, end_before: usize) -> usize {
         if end_before == 0 {
             return 0;
         }
@@ -335,7 +335,7 @@ fn trim<'a>(line: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
 }
 
 #[inline]
-fn seconds(time: u64) -> u64 {
+pub(super) fn seconds(time: u64) -> u64 {
     if time >= SMALLEST_MILLIS { time / 1000 } else { time }
 }
 
