@@ -54,6 +54,7 @@
 //! | `json` | no | `Event::json`, messages as parsed JSON |
 //! | `serde` | no | `serde::Serialize` for events, flow logs, extracted fields and errors; `Deserialize` for [`OwnedEvent`] |
 //! | `zstd` | no | Zstandard, in pure Rust |
+//! | `arrow` | no | `flow_log::Columns`, flow logs as Arrow record batches |
 //! | `libdeflate` | no | inflates whole buffers with libdeflate (C): about twice as fast as pure Rust |
 //!
 //! [subscription filters, AWS]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html

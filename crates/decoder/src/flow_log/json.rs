@@ -73,7 +73,7 @@ const NULL: &[u8; CHUNK] = &{
 
 /// Appends the first `len` bytes of a window.
 #[inline(always)]
-fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
+pub(super) fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
     match window.first_chunk::<CHUNK>() {
         Some(chunk) if len <= CHUNK => {
             let end = out.len() + len;

@@ -342,7 +342,7 @@ fn trim<'a>(line: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
 }
 
 #[inline]
-fn seconds(time: u64) -> u64 {
+pub(super) fn seconds(time: u64) -> u64 {
     if time >= SMALLEST_MILLIS { time / 1000 } else { time }
 }
 
