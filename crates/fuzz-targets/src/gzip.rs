@@ -10,7 +10,7 @@ use kinesis_logs_decoder::{Compression, DecodeErrorKind, Decoded, Decoder, Limit
 use kinesis_logs_generator::{FlowLogs, control_message};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
-const LIMIT: usize = 1 << 16;
+const LIMIT: usize = 1 << 14;
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// Panics if the decoder and the inflaters that it does or does not use disagree.
@@ -39,9 +39,17 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let (one, other) = (kinesis_logs_generator::gzip(b"one\n"), kinesis_logs_generator::gzip(b"other\n"));
     let with_all_header_fields = b"\x1f\x8b\x08\x1e\0\0\0\0\0\xff\x02\0xyname\0comment\0\0\0\x03\0\0\0\0\0\0\0\0\0";
     let stored = b"\x01\x05\x00\xfa\xffhello";
+    // `aa`, in a block that lists more codes than there are symbols.
+    let too_many_codes = b"\xf5\xc0\x81\x00\x00\x00\x00\x00\x90\x56\xff\x13\x52\x08";
     let fixed_codes = b"\x4b\x4c\x4a\x06\x00";
     seeds.extend([seed(0, &[&one[..], &other].concat()), seed(0, &[&one[..], &[0; 7]].concat())]);
-    seeds.extend([seed(0, with_all_header_fields), seed(1, stored), seed(1, fixed_codes), seed(2, b"")]);
+    seeds.extend([
+        seed(0, with_all_header_fields),
+        seed(1, stored),
+        seed(1, fixed_codes),
+        seed(1, too_many_codes),
+        seed(2, b""),
+    ]);
     seeds
 }
 

@@ -3,7 +3,8 @@
 //!
 //! Two ways lead through gzip. The streaming inflater (zlib-rs) handles everything. Where the `libdeflate` feature is on,
 //! a member is tried in a single call first; that gives no partial output, so whatever it cannot settle is read again by
-//! the streaming one. Both therefore agree on every input.
+//! the streaming one. Both therefore agree on all that compressors write. What they make of data that none writes may
+//! differ: libdeflate lets a block list more codes than there are symbols, which zlib refuses.
 //!
 //! [RFC 1950]: https://www.rfc-editor.org/rfc/rfc1950
 //! [RFC 1952]: https://www.rfc-editor.org/rfc/rfc1952
@@ -352,6 +353,20 @@ mod tests {
         let result = Inflater::new().gzip(&data, usize::MAX >> 1, &mut out);
         assert!(matches!(result, Err(DecodeErrorKind::Damaged { .. })), "{result:?}");
         assert!(out.room() <= (data.len() * MAX_EXPANSION).max(MIN_BUFFER));
+    }
+
+    #[test]
+    fn the_inflaters_differ_on_blocks_that_list_more_codes_than_there_are_symbols() {
+        // `aa` by codes of its own, of which the block lists 286, all that there are, and then 287.
+        let all = b"\xed\xc0\x81\x00\x00\x00\x00\x00\x90\x56\xff\x13\x4e\x08";
+        let too_many = b"\xf5\xc0\x81\x00\x00\x00\x00\x00\x90\x56\xff\x13\x52\x08";
+        let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+        let mut crc = Crc::new();
+        crc.update(b"aa");
+        let inflated =
+            |deflate: &[u8]| inflate(&[&header, deflate, &crc.sum().to_le_bytes(), &[2, 0, 0, 0]].concat(), 100);
+        assert_eq!(inflated(all), (b"aa".to_vec(), Ok(())));
+        assert_eq!(inflated(too_many).1.is_ok(), cfg!(feature = "libdeflate"));
     }
 
     #[test]
