@@ -3,6 +3,10 @@
 //! Written once over [`Lanes`], which there are three of: AVX2 where the processor has it, SSE2 on any other x86-64, and
 //! plain words elsewhere. [`with_lanes!`] chooses once for a whole loop.
 
+use std::net::Ipv4Addr;
+
+use crate::number::{self, Chunk};
+
 /// How many bytes a mask covers.
 pub(crate) const BLOCK: usize = 64;
 
@@ -16,6 +20,12 @@ pub(crate) trait Lanes: Copy {
 
     /// Bit n is set where byte n of 16 is `byte`.
     fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32;
+
+    /// The IPv4 address that the first `len` bytes are. `None` leaves the matter open.
+    #[inline(always)]
+    fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
+        number::ipv4_by_octets(self.equal16(chunk, b'.'), chunk, len)
+    }
 
     /// Bit n is set where byte `at + n` is a space.
     #[inline(always)]
@@ -164,7 +174,10 @@ mod x86_64 {
         _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_set1_epi8,
     };
 
+    use std::net::Ipv4Addr;
+
     use super::{BLOCK, Lanes};
+    use crate::number::{Chunk, ipv4_wide};
 
     // No closures below: code is compiled for a processor's features only where it is inlined, and they might not be.
 
@@ -235,6 +248,11 @@ mod x86_64 {
     }
 
     impl Lanes for Avx2 {
+        #[inline(always)]
+        fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
+            ipv4_wide::parse(chunk, len, self)
+        }
+
         #[inline(always)]
         fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
             let (chunks, _) = block.as_chunks::<32>();

@@ -1,20 +1,13 @@
 //! One line: split once, typed when asked.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::field::{Field, FieldKind};
 use super::format::{Format, MAX_FIELDS, shortened};
-use crate::scan::{BLOCK, with_lanes};
-use crate::{Event, number};
-
-/// How many ends are stored in one go: mostly all of a block.
-const AT_ONCE: usize = 8;
-
-/// Room for the bounds of as many fields as there may be, and for storing several in one go.
-const BOUNDS: usize = PLACES + AT_ONCE;
-
-/// A power of two above [`MAX_FIELDS`], so that a place can be brought below it without a comparison.
-const PLACES: usize = 128;
+use super::tokens::Tokens;
+use crate::Event;
+use crate::number::{self, Chunk};
+use crate::scan::{self, Lanes, with_lanes};
 
 /// Older flow logs carried milliseconds; no second in this era is as large.
 const SMALLEST_MILLIS: u64 = 100_000_000_000;
@@ -41,14 +34,21 @@ pub struct FlowLog<'a> {
     line: &'a str,
     /// The line and what stands behind it, so that words can be loaded.
     window: &'a [u8],
-    /// What lies before the first field, then where each field ends. The next begins behind the space that follows, or
-    /// behind several.
-    bounds: [u16; BOUNDS],
-    single_spaced: bool,
+    /// From where to where each field goes.
+    bounds: [Bounds; PLACES],
 }
 
-/// Before the first field. One more is where it begins.
-const BEFORE: u16 = u16::MAX;
+/// A power of two above [`MAX_FIELDS`], so that a place can be brought below it without a comparison.
+const PLACES: usize = 128;
+
+/// What bounds can tell.
+const MAX_LEN: usize = u16::MAX as usize;
+
+#[derive(Clone, Copy, Default)]
+struct Bounds {
+    start: u16,
+    end: u16,
+}
 
 /// Why a line is not of its format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub enum FlowLogError {
         /// How many there are; [`MAX_FIELDS`] + 1 stands for more than that.
         found: usize,
     },
-    /// The line is longer than 65,534 bytes.
+    /// The line is longer than 65,535 bytes.
     #[error("a line of {len} bytes is too long for a flow log")]
     TooLong {
         /// Its length.
@@ -113,9 +113,7 @@ impl<'a> FlowLog<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(format: &'a Format) -> FlowLog<'a> {
-        let mut bounds = [0; BOUNDS];
-        bounds[0] = BEFORE;
-        FlowLog { format, line: "", window: &[], bounds, single_spaced: true }
+        FlowLog { format, line: "", window: &[], bounds: [Bounds::default(); PLACES] }
     }
 
     /// Reads an event's message in place of the line before, also if a forwarder wrapped it in `{"message":"..."}`. Values are not checked, see [`check`](Self::check).
@@ -134,11 +132,7 @@ impl<'a> FlowLog<'a> {
     pub(crate) fn split(&mut self, line: &'a str, window: &'a [u8]) -> Result<(), FlowLogError> {
         (self.line, self.window) = trim(line, window);
         let len = self.line.len();
-        let (found, single_spaced) = match len {
-            0 | 0xffff.. => (0, true),
-            _ => find_ends(self.window, len, &mut self.bounds),
-        };
-        self.single_spaced = single_spaced;
+        let found = if len > MAX_LEN { 0 } else { find_bounds(self.window, len, &mut self.bounds) };
         if found == self.format.len() { Ok(()) } else { Err(self.mistake(found)) }
     }
 
@@ -146,7 +140,7 @@ impl<'a> FlowLog<'a> {
     fn mistake(&mut self, found: usize) -> FlowLogError {
         let len = self.line.len();
         *self = FlowLog::new(self.format);
-        if len >= u16::MAX.into() {
+        if len > MAX_LEN {
             return FlowLogError::TooLong { len };
         }
         FlowLogError::FieldCount { expected: self.format.len(), found }
@@ -189,16 +183,30 @@ impl<'a> FlowLog<'a> {
     /// If the format has fewer fields.
     #[inline]
     pub fn value(&self, place: usize) -> Value<'a> {
-        let (start, end) = self.range(place);
-        self.typed(self.format.columns()[place].kind, start, end)
+        self.typed(self.format.columns()[place].kind, self.bounds[place])
     }
 
     /// All values in the order of the format.
     pub fn values(&self) -> impl ExactSizeIterator<Item = (&'a str, Value<'a>)> {
-        self.format.columns().iter().enumerate().map(|(place, column)| {
-            let (start, end) = self.range(place);
-            (column.name(), self.typed(column.kind, start, end))
-        })
+        let columns = self.format.columns().iter();
+        columns.zip(&self.bounds).map(|(column, bounds)| (column.name(), self.typed(column.kind, *bounds)))
+    }
+
+    /// Writes the values into `values`, in the order of the format, as many as there is room for: the fastest way to every
+    /// one of them.
+    ///
+    /// ```
+    /// use kinesis_logs_decoder::flow_log::{Format, MAX_FIELDS, Value};
+    ///
+    /// let format: Format = "dstport action".parse()?;
+    /// let mut values = [Value::Null; MAX_FIELDS];
+    /// format.split_line("443 REJECT")?.values_into(&mut values);
+    /// assert_eq!(values[..format.len()], [Value::Integer(443), Value::Text("REJECT")]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn values_into(&self, values: &mut [Value<'a>]) {
+        type_all(self, values);
     }
 
     /// Whether every value is of its field's kind.
@@ -232,35 +240,58 @@ impl<'a> FlowLog<'a> {
     /// From where to where in the line a field goes.
     #[inline]
     pub(super) fn range(&self, place: usize) -> (usize, usize) {
-        let place = place % PLACES;
-        let (before, end) = (self.bounds[place], self.bounds[place + 1]);
-        let mut start = before.wrapping_add(1).into();
-        while !self.single_spaced && self.window.get(start) == Some(&b' ') {
-            start += 1;
-        }
-        (start, end.into())
+        let Bounds { start, end } = self.bounds[place % PLACES];
+        (start.into(), end.into())
     }
 
+    #[inline]
+    fn typed(&self, kind: FieldKind, bounds: Bounds) -> Value<'a> {
+        let mut value = Value::Null;
+        self.type_into(scan::BASELINE, kind, bounds, &mut value);
+        value
+    }
+
+    /// Types what is usual; the rest is looked at once more.
     #[inline(always)]
-    fn typed(&self, kind: FieldKind, start: usize, end: usize) -> Value<'a> {
-        let (window, len) = (self.window.get(start..).unwrap_or_default(), end.wrapping_sub(start));
-        if len == 1 && window.first() == Some(&b'-') {
+    fn type_into<L: Lanes>(&self, lanes: L, kind: FieldKind, bounds: Bounds, value: &mut Value<'a>) {
+        let (start, len) = (usize::from(bounds.start), usize::from(bounds.end - bounds.start));
+        let mut spare = Chunk::default();
+        let chunk = number::chunk_at(self.window, start, &mut spare);
+        match kind {
+            FieldKind::Integer { max } => match number::integer(chunk, len) {
+                Some(number) if number <= max => *value = Value::Integer(number),
+                _ => *value = self.unusual(kind, start, start + len),
+            },
+            FieldKind::Time => match number::integer(chunk, len) {
+                Some(time) => *value = Value::Integer(seconds(time)),
+                None => *value = self.unusual(kind, start, start + len),
+            },
+            FieldKind::Address => match lanes.ipv4(chunk, len) {
+                Some(address) => *value = Value::Address(IpAddr::V4(address)),
+                None => *value = self.unusual(kind, start, start + len),
+            },
+            FieldKind::Text if len == 1 && chunk[0] == b'-' => *value = Value::Null,
+            FieldKind::Text => *value = Value::Text(self.line.get(start..start + len).unwrap_or_default()),
+        }
+    }
+
+    /// Null, an IPv6 address, a very long number; or what is not of its kind.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn unusual(&self, kind: FieldKind, start: usize, end: usize) -> Value<'a> {
+        let token = self.line.get(start..end).unwrap_or_default();
+        if token == "-" {
             return Value::Null;
         }
         let value = match kind {
-            FieldKind::Text => return Value::Text(self.line.get(start..end).unwrap_or_default()),
             FieldKind::Integer { max } => {
-                number::integer(window, len).filter(|integer| *integer <= max).map(Value::Integer)
+                number::any_integer(token.as_bytes()).filter(|number| *number <= max).map(Value::Integer)
             }
-            FieldKind::Time => number::integer(window, len).map(|time| Value::Integer(seconds(time))),
-            FieldKind::Address => number::address(window, len).map(Value::Address),
+            FieldKind::Time => number::any_integer(token.as_bytes()).map(|time| Value::Integer(seconds(time))),
+            FieldKind::Address => number::any_address(token.as_bytes()).map(Value::Address),
+            FieldKind::Text => Some(Value::Text(token)),
         };
-        value.unwrap_or_else(|| self.invalid(start, end))
-    }
-
-    #[cold]
-    fn invalid(&self, start: usize, end: usize) -> Value<'a> {
-        Value::Invalid(self.line.get(start..end).unwrap_or_default())
+        value.unwrap_or(Value::Invalid(token))
     }
 
     #[inline]
@@ -271,7 +302,14 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn number(&self, field: Field, max: u64) -> Option<u64> {
         let (start, end) = self.range(self.format.place(field)?);
-        number::integer(self.window.get(start..)?, end.wrapping_sub(start)).filter(|number| *number <= max)
+        let mut spare = Chunk::default();
+        match number::integer(number::chunk_at(self.window, start, &mut spare), end - start) {
+            Some(number) if number <= max => Some(number),
+            _ => match self.unusual(FieldKind::Integer { max }, start, end) {
+                Value::Integer(number) => Some(number),
+                _ => None,
+            },
+        }
     }
 
     #[inline]
@@ -282,49 +320,45 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn address(&self, field: Field) -> Option<IpAddr> {
         let (start, end) = self.range(self.format.place(field)?);
-        number::address(self.window.get(start..)?, end.wrapping_sub(start))
+        let mut spare = Chunk::default();
+        match ipv4(number::chunk_at(self.window, start, &mut spare), end - start) {
+            Some(address) => Some(IpAddr::V4(address)),
+            None => match self.unusual(FieldKind::Address, start, end) {
+                Value::Address(address) => Some(address),
+                _ => None,
+            },
+        }
     }
 }
 
 with_lanes! {
-/// Finds where the fields of a line end that is as long as `len`, which is not 0. Tells how many there are, where one more
-/// than there may be stands for any number above, and whether single spaces stand between them.
-fn find_ends(window: &[u8], len: usize, bounds: &mut [u16; BOUNDS]) -> (usize, bool) |lanes| {
+fn ipv4(chunk: &Chunk, len: usize) -> Option<Ipv4Addr> |lanes| {
+    lanes.ipv4(chunk, len)
+}
+}
+
+with_lanes! {
+/// Finds the fields of a line of `len` bytes, and tells how many there are: one more than there may be stands for any
+/// number above.
+fn find_bounds(window: &[u8], len: usize, bounds: &mut [Bounds; PLACES]) -> usize |lanes| {
+    let mut tokens = Tokens::new(lanes, window, len);
     let mut found = 0;
-    let mut before = 0;
-    let mut doubled = 0;
-    let mut block = 0;
-    while block < len {
-        let spaces = lanes.spaces(window, block);
-        let follows = spaces << 1 | before;
-        before = spaces >> 63;
-        // A field ends at a space that follows something else.
-        let within = if len - block < BLOCK { (1 << (len - block)) - 1 } else { u64::MAX };
-        let mut ends = spaces & !follows & within;
-        doubled |= spaces & follows & within;
-        while ends != 0 {
-            // Rather a few too many than asking after each: what lies behind is overwritten, or never looked at.
-            let Some(bounds) = bounds.get_mut(found + 1..).and_then(|rest| rest.first_chunk_mut::<AT_ONCE>()) else {
-                return (MAX_FIELDS + 1, true);
-            };
-            found += (ends.count_ones() as usize).min(AT_ONCE);
-            // Four in a word: compilers would rather put one after the other into a vector, which takes longer.
-            for bounds in bounds.as_chunks_mut::<4>().0 {
-                let mut word = block as u64 * 0x0001_0001_0001_0001;
-                for n in 0..4 {
-                    word += u64::from(ends.trailing_zeros()) << (16 * n);
-                    ends &= ends.wrapping_sub(1);
-                }
-                *bounds = [word as u16, (word >> 16) as u16, (word >> 32) as u16, (word >> 48) as u16];
-            }
+    while let Some((start, end)) = tokens.next() {
+        if found == MAX_FIELDS {
+            return found + 1;
         }
-        block += BLOCK;
+        bounds[found] = Bounds { start: start as u16, end: end as u16 };
+        found += 1;
     }
-    match bounds.get_mut(found + 1) {
-        Some(end) => *end = len as u16,
-        None => return (MAX_FIELDS + 1, true),
+    found
+}
+}
+
+with_lanes! {
+fn type_all<'a>(flow: &FlowLog<'a>, values: &mut [Value<'a>]) -> () |lanes| {
+    for ((column, bounds), value) in flow.format.columns().iter().zip(&flow.bounds).zip(values) {
+        flow.type_into(lanes, column.kind, *bounds, value);
     }
-    ((found + 1).min(MAX_FIELDS + 1), doubled == 0)
 }
 }
 
@@ -333,7 +367,7 @@ fn find_ends(window: &[u8], len: usize, bounds: &mut [u16; BOUNDS]) -> (usize, b
 fn trim<'a>(line: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
     let bytes = line.as_bytes();
     match (bytes.first(), bytes.last()) {
-        (Some(first), Some(last)) if !first.is_ascii_whitespace() && !last.is_ascii_whitespace() => (line, window),
+        (Some(first), Some(last)) if *first > b' ' && *last > b' ' => (line, window),
         _ => {
             let behind = line.trim_ascii_start();
             (behind.trim_ascii_end(), &window[line.len() - behind.len()..])

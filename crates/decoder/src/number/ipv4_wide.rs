@@ -11,24 +11,26 @@ use std::arch::x86_64::{
 };
 use std::net::Ipv4Addr;
 
+use super::Chunk;
 use crate::scan::Avx2;
 
-/// The address that the first `len` bytes of `chunk` are, 1 to 15 of them, in the usual notation.
-#[inline]
-pub(super) fn parse(chunk: &[u8; 16], len: usize, _lanes: Avx2) -> Option<Ipv4Addr> {
-    // SAFETY: an `Avx2` proves that the processor has what the function asks for.
-    unsafe { parse_detected(chunk, len) }
-}
-
-#[target_feature(enable = "avx2,bmi1,bmi2")]
-fn parse_detected(chunk: &[u8; 16], len: usize) -> Option<Ipv4Addr> {
-    // SAFETY: the load is of the chunk's 16 bytes and needs no alignment.
-    let text = unsafe { _mm_loadu_si128(chunk.as_ptr().cast()) };
+/// The address that the first `len` bytes are in the usual notation. `None` leaves the matter open.
+#[inline(always)]
+pub(crate) fn parse(chunk: &Chunk, len: usize, _lanes: Avx2) -> Option<Ipv4Addr> {
+    if len.wrapping_sub(7) > 8 {
+        return None; // not 7 to 15
+    }
+    // SAFETY: an `Avx2` proves that the processor has these; the load is of the chunk's 16 bytes and needs no alignment.
+    let (digits, dots, is_digit, is_zero) = unsafe {
+        let text = _mm_loadu_si128(chunk.as_ptr().cast());
+        let digits = _mm_sub_epi8(text, _mm_set1_epi8(b'0' as i8));
+        let dots = _mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(b'.' as i8))) as u32;
+        let is_digit = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits)) as u32;
+        let is_zero = _mm_movemask_epi8(_mm_cmpeq_epi8(digits, _mm_setzero_si128())) as u32;
+        (digits, dots, is_digit, is_zero)
+    };
     let within = (1u32 << len) - 1;
-    let digits = _mm_sub_epi8(text, _mm_set1_epi8(b'0' as i8));
-    let dots = _mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8(b'.' as i8))) as u32 & within;
-    let is_digit = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits)) as u32;
-    let is_zero = _mm_movemask_epi8(_mm_cmpeq_epi8(digits, _mm_setzero_si128())) as u32;
+    let dots = dots & within;
 
     // One bit where an octet begins, and one behind it.
     let (starts, ends) = (dots << 1 | 1, dots | 1 << len);
@@ -49,15 +51,16 @@ fn parse_detected(chunk: &[u8; 16], len: usize) -> Option<Ipv4Addr> {
     }
     let low = shuffle(0, a) | shuffle(a + 1, b_len) << 32;
     let high = shuffle(b + 1, c_len) | shuffle(c + 1, d_len) << 32;
-    let places = _mm_shuffle_epi8(digits, _mm_set_epi64x(high as i64, low as i64));
-    let weights = _mm_set1_epi32(i32::from_le_bytes([0, 100, 10, 1]));
-    let octets = _mm_madd_epi16(_mm_maddubs_epi16(places, weights), _mm_set1_epi16(1));
-    if _mm_movemask_epi8(_mm_cmpgt_epi32(octets, _mm_set1_epi32(255))) != 0 {
-        return None;
-    }
-    let words = _mm_packus_epi32(octets, octets);
-    let bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
-    Some(Ipv4Addr::from(bytes.to_le_bytes()))
+    // SAFETY: as above.
+    let (octets, too_large) = unsafe {
+        let places = _mm_shuffle_epi8(digits, _mm_set_epi64x(high as i64, low as i64));
+        let weights = _mm_set1_epi32(i32::from_le_bytes([0, 100, 10, 1]));
+        let octets = _mm_madd_epi16(_mm_maddubs_epi16(places, weights), _mm_set1_epi16(1));
+        let too_large = _mm_movemask_epi8(_mm_cmpgt_epi32(octets, _mm_set1_epi32(255)));
+        let words = _mm_packus_epi32(octets, octets);
+        (_mm_cvtsi128_si32(_mm_packus_epi16(words, words)), too_large)
+    };
+    (too_large == 0).then(|| Ipv4Addr::from(octets.to_le_bytes()))
 }
 
 /// Moves the digits of an octet to its four bytes: nothing, hundreds, tens, ones.

@@ -14,7 +14,8 @@ use super::AddressColumns;
 use crate::flow_log::field::FieldKind;
 use crate::flow_log::json::{CHUNK, copy};
 use crate::flow_log::record::seconds;
-use crate::number;
+use crate::number::{self, Chunk};
+use crate::scan::Lanes;
 
 const UTC: &str = "UTC";
 
@@ -95,10 +96,12 @@ impl Column {
 
     /// Appends the token that the first `len` bytes of `window` are, if it is `-` or of the column's kind.
     #[inline(always)]
-    pub(super) fn push(&mut self, row: usize, window: &[u8], len: usize) -> bool {
+    pub(super) fn push<L: Lanes>(&mut self, lanes: L, row: usize, window: &[u8], len: usize) -> bool {
+        let mut spare = Chunk::default();
+        let chunk = number::chunk_at(window, 0, &mut spare);
         match &mut self.values {
             Values::Number(numbers) => {
-                if let Some(number) = number::integer(window, len)
+                if let Some(number) = number::integer(chunk, len)
                     && number <= numbers.max
                 {
                     numbers.values.push(number as i64);
@@ -113,28 +116,45 @@ impl Column {
                 return true;
             }
             Values::AddressText(texts) => {
-                if number::address(window, len).is_some() {
+                if lanes.ipv4(chunk, len).is_some() {
                     texts.push(window, len);
                     return true;
                 }
             }
             Values::Address(bytes) => {
-                if let Some(address) = number::address(window, len) {
-                    bytes.extend_from_slice(&mapped(address));
+                if let Some(address) = lanes.ipv4(chunk, len) {
+                    bytes.extend_from_slice(&mapped(IpAddr::V4(address)));
                     return true;
                 }
             }
         }
-        self.push_dash(row, window, len)
+        self.push_unusual(row, &window[..len])
     }
 
+    /// Null, an IPv6 address, a very long number.
+    #[cold]
     #[inline(never)]
-    fn push_dash(&mut self, row: usize, window: &[u8], len: usize) -> bool {
-        let null = is_dash(window, len);
-        if null {
+    fn push_unusual(&mut self, row: usize, token: &[u8]) -> bool {
+        if token == b"-" {
             self.push_null(row);
+            return true;
         }
-        null
+        match &mut self.values {
+            Values::Number(numbers) => match number::any_integer(token) {
+                Some(number) if number <= numbers.max => numbers.values.push(number as i64),
+                _ => return false,
+            },
+            Values::AddressText(texts) => match number::any_address(token) {
+                Some(_) => texts.push(token, token.len()),
+                None => return false,
+            },
+            Values::Address(bytes) => match number::any_address(token) {
+                Some(address) => bytes.extend_from_slice(&mapped(address)),
+                None => return false,
+            },
+            Values::Text(texts) => texts.push(token, token.len()),
+        }
+        true
     }
 
     pub(super) fn push_null(&mut self, row: usize) {

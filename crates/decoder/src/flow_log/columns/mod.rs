@@ -12,6 +12,7 @@ use self::column::Column;
 use super::format::{Format, FormatColumn, shortened};
 use super::record::{FlowLog, FlowLogError};
 use crate::Event;
+use crate::scan::with_lanes;
 
 /// Offsets into the text of a column have 31 bits.
 const MAX_TEXT: usize = i32::MAX as usize;
@@ -260,12 +261,8 @@ impl Columns {
         if flow.line().is_empty() {
             return Err(FlowLogError::FieldCount { expected: self.format.len(), found: 0 }.into());
         }
-        let (row, window) = (self.rows, flow.window());
-        for (place, column) in self.field_columns.iter_mut().enumerate() {
-            let (start, end) = flow.range(place);
-            if !column.push(row, window.get(start..).unwrap_or_default(), end.wrapping_sub(start)) {
-                return Err(self.take_back(flow, place));
-            }
+        if let Err(place) = push_all(&mut self.field_columns, self.rows, flow) {
+            return Err(self.take_back(flow, place));
         }
         self.text = text;
         Ok(())
@@ -280,6 +277,19 @@ impl Columns {
         let name = self.format.columns().get(place).map(FormatColumn::name).unwrap_or_default().to_owned();
         FlowLogError::Value { name, value: shortened(flow.token(place)) }.into()
     }
+}
+
+with_lanes! {
+/// Appends a value to every column, or tells the place of the first that is not of its kind.
+fn push_all(columns: &mut [Column], row: usize, flow: &FlowLog<'_>) -> Result<(), usize> |lanes| {
+    for (place, column) in columns.iter_mut().enumerate() {
+        let (start, end) = flow.range(place);
+        if !column.push(lanes, row, flow.window().get(start..).unwrap_or_default(), end - start) {
+            return Err(place);
+        }
+    }
+    Ok(())
+}
 }
 
 impl ColumnOptions {
