@@ -8,7 +8,7 @@
 
 use std::str::Utf8Chunk;
 
-use crate::cloudwatch::{self, Envelope, Found, LogEvent, NO_TIME};
+use crate::cloudwatch::{self, Envelope, Found, LogEvent};
 use crate::container::gzip::{Backend, Inflater};
 use crate::container::{self, Compression};
 use crate::decoded::Decoded;
@@ -380,7 +380,7 @@ impl Opener {
             }
             let message = Span::in_text(message.start, message.end);
             let (id, extracted_fields) = (Span::NONE, Span::NONE);
-            events.push(LogEvent { timestamp: NO_TIME, id, message, extracted_fields, envelope }, pos);
+            events.push(LogEvent { timestamp: Span::NONE, id, message, extracted_fields, envelope }, pos);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One log event, with what its envelope says of it.
 
-use crate::cloudwatch::{Envelope, LogEvent, NO_TIME};
+use crate::cloudwatch::{Envelope, LogEvent};
 use crate::decoded::Decoded;
 use crate::extracted::{ExtractedFields, FieldValue};
 use crate::flow_log::{FlowLog, FlowLogError, Format};
@@ -25,7 +25,12 @@ impl<'a> Event<'a> {
 
     /// The event's time in milliseconds since the Unix epoch; for flow logs their `start`.
     pub fn timestamp_millis(&self) -> Option<i64> {
-        Some(self.event.timestamp).filter(|&time| time != NO_TIME)
+        let digits = self.get(self.event.timestamp)?;
+        // Producers other than AWS write it as text, or with a fraction.
+        digits.parse().ok().or_else(|| {
+            let float = digits.parse::<f64>().ok().filter(|float| float.abs() < i64::MAX as f64)?;
+            Some(float as i64)
+        })
     }
 
     /// CloudWatch Logs' id of the event: opaque, some 56 digits, the same when an event is delivered twice.
@@ -79,7 +84,7 @@ impl<'a> Event<'a> {
     /// `extractedFields`, present if the filter's pattern names fields.
     pub fn extracted_fields(&self) -> Option<ExtractedFields<'a>> {
         let json = self.get(self.event.extracted_fields)?;
-        Some(ExtractedFields::new(json, self.decoded.text.from(self.event.extracted_fields)))
+        Some(ExtractedFields::new(json, self.decoded.text.with_window(self.event.extracted_fields).1))
     }
 
     /// The value of one extracted field.
@@ -134,8 +139,8 @@ impl<'a> Event<'a> {
     /// lines in JSON.
     #[inline]
     pub(crate) fn line(&self) -> (&'a str, &'a [u8]) {
-        let (message, window) = (self.message(), self.decoded.text.from(self.event.message));
-        if message.starts_with('{') { unwrapped(message, window) } else { (message, window) }
+        let (message, window) = self.decoded.text.with_window(self.event.message);
+        if message.as_bytes().first() == Some(&b'{') { unwrapped(message, window) } else { (message, window) }
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! Sixty-four bytes at a time: where certain bytes stand, one bit each.
 //!
-//! Written once over [`Lanes`], which there are three of: AVX2 where the processor has it, SSE2 on any other x86-64, and
-//! plain words elsewhere. [`with_lanes!`] chooses once for a whole loop.
+//! Written once over [`Lanes`], which there are four of: AVX-512 or AVX2 where the processor has it, SSE2 on any other
+//! x86-64, and plain words elsewhere. [`with_lanes!`] chooses once for a whole loop.
 
 use std::net::Ipv4Addr;
 
@@ -25,6 +25,20 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
         number::ipv4_by_octets(self.equal16(chunk, b'.'), chunk, len)
+    }
+
+    /// Writes at `at` where the bits of `mask` are, each with `base` added, at `behind` one more than that, and perhaps
+    /// something behind these.
+    #[inline(always)]
+    fn positions(self, mut mask: u64, base: u16, at: &mut [u16; BLOCK / 2], behind: &mut [u16; BLOCK / 2]) {
+        for (at, behind) in at.iter_mut().zip(behind) {
+            if mask == 0 {
+                break;
+            }
+            *at = base.wrapping_add(mask.trailing_zeros() as u16);
+            *behind = at.wrapping_add(1);
+            mask &= mask - 1;
+        }
     }
 
     /// Bit n is set where byte `at + n` is a space.
@@ -151,6 +165,15 @@ macro_rules! with_lanes {
                 fn for_avx2 $(<$life>)? (lanes: $crate::scan::Avx2, $($arg: $type),*) -> $result {
                     body(lanes, $($arg),*)
                 }
+                #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi1,bmi2")]
+                fn for_avx512 $(<$life>)? (lanes: $crate::scan::Avx512, $($arg: $type),*) -> $result {
+                    body(lanes, $($arg),*)
+                }
+                if let Some(lanes) = $crate::scan::Avx512::detect() {
+                    #[allow(unsafe_code, reason = "what the function asks for was detected")]
+                    // SAFETY: an `Avx512` proves that the processor has these features.
+                    return unsafe { for_avx512(lanes, $($arg),*) };
+                }
                 if let Some(lanes) = $crate::scan::Avx2::detect() {
                     #[allow(unsafe_code, reason = "what the function asks for was detected")]
                     // SAFETY: an `Avx2` proves that the processor has these features.
@@ -164,15 +187,12 @@ macro_rules! with_lanes {
 pub(crate) use with_lanes;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::Avx2;
+pub(crate) use x86_64::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "the intrinsics ask for it; words in their place take three times as long")]
 mod x86_64 {
-    use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_max_epu8, _mm_movemask_epi8, _mm_set1_epi8, _mm256_cmpeq_epi8,
-        _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_set1_epi8,
-    };
+    use std::arch::x86_64::*;
 
     use std::net::Ipv4Addr;
 
@@ -246,6 +266,64 @@ mod x86_64 {
             can.then_some(Avx2(()))
         }
     }
+
+    /// Sixty-four bytes at a time. That there is one proves that the processor can.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512(Avx2);
+
+    impl Avx512 {
+        #[inline]
+        pub(crate) fn detect() -> Option<Avx512> {
+            let can = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi2");
+            if can { Avx2::detect().map(Avx512) } else { None }
+        }
+    }
+
+    impl Lanes for Avx512 {
+        #[inline(always)]
+        fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+            // SAFETY: `self` proves that the processor has AVX-512; the load is of 64 bytes and needs no alignment.
+            unsafe { _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(block.as_ptr().cast()), _mm512_set1_epi8(byte as i8)) }
+        }
+
+        #[inline(always)]
+        fn below(self, block: &[u8; BLOCK], limit: u8) -> u64 {
+            // SAFETY: as above.
+            unsafe { _mm512_cmplt_epu8_mask(_mm512_loadu_si512(block.as_ptr().cast()), _mm512_set1_epi8(limit as i8)) }
+        }
+
+        #[inline(always)]
+        fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
+            equal16(chunk, byte)
+        }
+
+        #[inline(always)]
+        fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
+            ipv4_wide::parse(chunk, len, self.0)
+        }
+
+        #[inline(always)]
+        fn positions(self, mask: u64, base: u16, at: &mut [u16; BLOCK / 2], behind: &mut [u16; BLOCK / 2]) {
+            // SAFETY: as above; the load and the stores are of 64 bytes each.
+            unsafe {
+                let all = _mm512_loadu_si512(INDICES.as_ptr().cast());
+                let set = _mm512_castsi512_si256(_mm512_maskz_compress_epi8(mask, all));
+                let wide = _mm512_add_epi16(_mm512_cvtepu8_epi16(set), _mm512_set1_epi16(base as i16));
+                _mm512_storeu_si512(at.as_mut_ptr().cast(), wide);
+                _mm512_storeu_si512(behind.as_mut_ptr().cast(), _mm512_add_epi16(wide, _mm512_set1_epi16(1)));
+            }
+        }
+    }
+
+    static INDICES: [u8; BLOCK] = {
+        let mut indices = [0; BLOCK];
+        let mut n = 0;
+        while n < BLOCK {
+            indices[n] = n as u8;
+            n += 1;
+        }
+        indices
+    };
 
     impl Lanes for Avx2 {
         #[inline(always)]
@@ -335,6 +413,13 @@ mod tests {
         if let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
             prop_assert_eq!(lanes.equal16(chunk, b'.'), slow(b".") as u32 & 0xffff);
         }
+        // Never more than half of the bits are set: fields have spaces between them.
+        let mask = slow(b" ") & !(slow(b" ") << 1);
+        let (mut at_bits, mut behind) = ([0; BLOCK / 2], [0; BLOCK / 2]);
+        lanes.positions(mask, 1000, &mut at_bits, &mut behind);
+        let set: Vec<u16> = (0..64).filter(|n| mask >> n & 1 == 1).map(|n| n + 1000).collect();
+        prop_assert_eq!(&at_bits[..set.len()], &set);
+        prop_assert!(set.iter().zip(behind).all(|(at, behind)| behind == at + 1));
         let len = at.min(bytes.len());
         let plain = bytes[..len].iter().all(|byte| *byte >= 0x20 && !b"\"\\".contains(byte));
         prop_assert_eq!(lanes.is_plain(bytes, len), plain);
@@ -361,6 +446,10 @@ mod tests {
             check(BASELINE, bytes, at)?;
             #[cfg(target_arch = "x86_64")]
             if let Some(lanes) = Avx2::detect() {
+                check(lanes, bytes, at)?;
+            }
+            #[cfg(target_arch = "x86_64")]
+            if let Some(lanes) = Avx512::detect() {
                 check(lanes, bytes, at)?;
             }
         }

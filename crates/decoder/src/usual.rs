@@ -114,11 +114,14 @@ impl<L: Lanes> Cursor<'_, L> {
 
     /// Milliseconds as AWS writes them, which are 13 digits until the year 2286; other producers' may be up to 15.
     #[inline(always)]
-    fn millis(&mut self) -> Option<i64> {
+    fn millis(&mut self) -> Option<Span> {
         let chunk: &Chunk = self.bytes.get(self.pos..)?.first_chunk()?;
-        let len =
-            if chunk[13] == b',' { 13 } else { chunk[..15].iter().take_while(|byte| byte.is_ascii_digit()).count() };
+        let len = if chunk[13] == b',' { 13 } else { chunk[..15].iter().take_while(|byte| byte.is_ascii_digit()).count() };
+        if !number::is_integer(chunk, len) {
+            return None;
+        }
+        let start = self.pos;
         self.pos += len;
-        Some(number::integer(chunk, len)? as i64)
+        Some(Span::in_text(start, self.pos))
     }
 }

@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::field::{Field, FieldKind};
 use super::format::{Format, MAX_FIELDS, shortened};
-use super::tokens::Tokens;
 use crate::Event;
 use crate::number::{self, Chunk};
-use crate::scan::{self, Lanes, with_lanes};
+use crate::scan::{self, BLOCK, Lanes, with_lanes};
 
 /// Older flow logs carried milliseconds; no second in this era is as large.
 const SMALLEST_MILLIS: u64 = 100_000_000_000;
@@ -34,21 +33,17 @@ pub struct FlowLog<'a> {
     line: &'a str,
     /// The line and what stands behind it, so that words can be loaded.
     window: &'a [u8],
-    /// From where to where each field goes.
-    bounds: [Bounds; PLACES],
+    /// Where each field begins.
+    starts: [u16; PLACES],
+    /// Where each field ends.
+    ends: [u16; PLACES],
 }
 
-/// A power of two above [`MAX_FIELDS`], so that a place can be brought below it without a comparison.
-const PLACES: usize = 128;
+/// Room for as many fields as there may be, and for all that a block may have, which are written in one go.
+const PLACES: usize = MAX_FIELDS + 1 + BLOCK / 2;
 
-/// What bounds can tell.
+/// What places can tell.
 const MAX_LEN: usize = u16::MAX as usize;
-
-#[derive(Clone, Copy, Default)]
-struct Bounds {
-    start: u16,
-    end: u16,
-}
 
 /// Why a line is not of its format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +108,7 @@ impl<'a> FlowLog<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(format: &'a Format) -> FlowLog<'a> {
-        FlowLog { format, line: "", window: &[], bounds: [Bounds::default(); PLACES] }
+        FlowLog { format, line: "", window: &[], starts: [0; PLACES], ends: [0; PLACES] }
     }
 
     /// Reads an event's message in place of the line before, also if a forwarder wrapped it in `{"message":"..."}`. Values are not checked, see [`check`](Self::check).
@@ -132,7 +127,11 @@ impl<'a> FlowLog<'a> {
     pub(crate) fn split(&mut self, line: &'a str, window: &'a [u8]) -> Result<(), FlowLogError> {
         (self.line, self.window) = trim(line, window);
         let len = self.line.len();
-        let found = if len > MAX_LEN { 0 } else { find_bounds(self.window, len, &mut self.bounds) };
+        let found = match len {
+            0 | 0x1_0000.. => 0,
+            _ => find_fields(self.window, len, &mut self.starts, &mut self.ends)
+                .unwrap_or_else(|| find_fields_of_any(self.line, &mut self.starts, &mut self.ends)),
+        };
         if found == self.format.len() { Ok(()) } else { Err(self.mistake(found)) }
     }
 
@@ -183,13 +182,13 @@ impl<'a> FlowLog<'a> {
     /// If the format has fewer fields.
     #[inline]
     pub fn value(&self, place: usize) -> Value<'a> {
-        self.typed(self.format.columns()[place].kind, self.bounds[place])
+        self.typed(self.format.columns()[place].kind, place)
     }
 
     /// All values in the order of the format.
     pub fn values(&self) -> impl ExactSizeIterator<Item = (&'a str, Value<'a>)> {
-        let columns = self.format.columns().iter();
-        columns.zip(&self.bounds).map(|(column, bounds)| (column.name(), self.typed(column.kind, *bounds)))
+        let columns = self.format.columns().iter().enumerate();
+        columns.map(|(place, column)| (column.name(), self.typed(column.kind, place)))
     }
 
     /// Writes the values into `values`, in the order of the format, as many as there is room for: the fastest way to every
@@ -240,21 +239,21 @@ impl<'a> FlowLog<'a> {
     /// From where to where in the line a field goes.
     #[inline]
     pub(super) fn range(&self, place: usize) -> (usize, usize) {
-        let Bounds { start, end } = self.bounds[place % PLACES];
-        (start.into(), end.into())
+        (self.starts[place].into(), self.ends[place].into())
     }
 
     #[inline]
-    fn typed(&self, kind: FieldKind, bounds: Bounds) -> Value<'a> {
+    fn typed(&self, kind: FieldKind, place: usize) -> Value<'a> {
         let mut value = Value::Null;
-        self.type_into(scan::BASELINE, kind, bounds, &mut value);
+        self.type_into(scan::BASELINE, kind, place, &mut value);
         value
     }
 
     /// Types what is usual; the rest is looked at once more.
     #[inline(always)]
-    fn type_into<L: Lanes>(&self, lanes: L, kind: FieldKind, bounds: Bounds, value: &mut Value<'a>) {
-        let (start, len) = (usize::from(bounds.start), usize::from(bounds.end - bounds.start));
+    fn type_into<L: Lanes>(&self, lanes: L, kind: FieldKind, place: usize, value: &mut Value<'a>) {
+        let (start, end) = self.range(place);
+        let len = end - start;
         let mut spare = Chunk::default();
         let chunk = number::chunk_at(self.window, start, &mut spare);
         match kind {
@@ -338,26 +337,63 @@ fn ipv4(chunk: &Chunk, len: usize) -> Option<Ipv4Addr> |lanes| {
 }
 
 with_lanes! {
-/// Finds the fields of a line of `len` bytes, and tells how many there are: one more than there may be stands for any
-/// number above.
-fn find_bounds(window: &[u8], len: usize, bounds: &mut [Bounds; PLACES]) -> usize |lanes| {
-    let mut tokens = Tokens::new(lanes, window, len);
+/// Finds where the fields of a line of `len` bytes begin and end, and tells how many there are: one more than there may be
+/// stands for any number above. `None` if more than one space stands between some.
+fn find_fields(
+    window: &[u8], len: usize, starts: &mut [u16; PLACES], ends: &mut [u16; PLACES],
+) -> Option<usize> |lanes| {
     let mut found = 0;
-    while let Some((start, end)) = tokens.next() {
-        if found == MAX_FIELDS {
-            return found + 1;
+    let mut before = 0;
+    let mut block = 0;
+    starts[0] = 0;
+    while block < len {
+        let within = if len - block < BLOCK { (1 << (len - block)) - 1 } else { u64::MAX };
+        let spaces = lanes.spaces(window, block) & within;
+        if spaces & (spaces << 1 | before) != 0 {
+            return None;
         }
-        bounds[found] = Bounds { start: start as u16, end: end as u16 };
-        found += 1;
+        before = spaces >> 63;
+        let (Some(at), Some(behind)) = (room(ends, found), room(starts, found + 1)) else {
+            return Some(MAX_FIELDS + 1);
+        };
+        lanes.positions(spaces, block as u16, at, behind);
+        found += spaces.count_ones() as usize;
+        block += BLOCK;
+    }
+    match ends.get_mut(found) {
+        Some(end) if found < MAX_FIELDS => *end = len as u16,
+        _ => return Some(MAX_FIELDS + 1),
+    }
+    Some(found + 1)
+}
+}
+
+#[inline(always)]
+fn room(places: &mut [u16; PLACES], from: usize) -> Option<&mut [u16; BLOCK / 2]> {
+    places.get_mut(from..from + BLOCK / 2)?.first_chunk_mut()
+}
+
+/// The same of any line.
+#[cold]
+fn find_fields_of_any(line: &str, starts: &mut [u16; PLACES], ends: &mut [u16; PLACES]) -> usize {
+    let (mut start, mut found) = (0, 0);
+    for token in line.split(' ') {
+        if !token.is_empty() {
+            if found == MAX_FIELDS {
+                return found + 1;
+            }
+            (starts[found], ends[found]) = (start as u16, (start + token.len()) as u16);
+            found += 1;
+        }
+        start += token.len() + 1;
     }
     found
-}
 }
 
 with_lanes! {
 fn type_all<'a>(flow: &FlowLog<'a>, values: &mut [Value<'a>]) -> () |lanes| {
-    for ((column, bounds), value) in flow.format.columns().iter().zip(&flow.bounds).zip(values) {
-        flow.type_into(lanes, column.kind, *bounds, value);
+    for (place, (column, value)) in flow.format.columns().iter().zip(values).enumerate() {
+        flow.type_into(lanes, column.kind, place, value);
     }
 }
 }
