@@ -77,6 +77,7 @@ pub mod log_type;
 #[cfg(feature = "json")]
 mod message_json;
 mod number;
+mod opener;
 mod owned;
 mod scan;
 #[cfg(feature = "serde")]

@@ -116,7 +116,8 @@ impl<L: Lanes> Cursor<'_, L> {
     #[inline(always)]
     fn millis(&mut self) -> Option<Span> {
         let chunk: &Chunk = self.bytes.get(self.pos..)?.first_chunk()?;
-        let len = if chunk[13] == b',' { 13 } else { chunk[..15].iter().take_while(|byte| byte.is_ascii_digit()).count() };
+        let len =
+            if chunk[13] == b',' { 13 } else { chunk[..15].iter().take_while(|byte| byte.is_ascii_digit()).count() };
         if !number::is_integer(chunk, len) {
             return None;
         }
