@@ -1,7 +1,5 @@
 //! The decoder: what is fixed of the records' form, and the buffers that are kept.
 
-use std::str::Utf8Chunk;
-
 use crate::container::Compression;
 use crate::container::gzip::Backend;
 use crate::decoded::Decoded;

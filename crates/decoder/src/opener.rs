@@ -6,6 +6,8 @@
 //!
 //! Events are offsets into one text, into which every layer's contents are appended.
 
+use std::str::Utf8Chunk;
+
 use crate::cloudwatch::{self, Envelope, Found, LogEvent};
 use crate::container::gzip::Inflater;
 use crate::container::{self, Compression};

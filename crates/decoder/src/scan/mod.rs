@@ -193,9 +193,6 @@ pub(crate) use with_lanes;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{Avx2, Avx512};
 
-#[cfg(target_arch = "x86_64")]
-mod x86_64;
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
