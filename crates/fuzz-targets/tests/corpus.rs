@@ -3,7 +3,7 @@
 use kinesis_logs_fuzz_targets::{Target, regressions};
 
 /// How many mutations are tried of all of a target's inputs together.
-const MUTATIONS: usize = 6_000;
+const MUTATIONS: usize = 12_000;
 
 fn try_all(name: &str) {
     let target = Target::named(name).expect("a target of that name");
