@@ -53,6 +53,77 @@ async fn standard_input_is_read_and_flow_logs_are_typed() {
     assert_eq!(rows[0]["version"], 2);
 }
 
+const HEADER: &str = "version srcaddr dstport action new-field";
+const CUSTOM: &str = "12 192.0.2.17 443 - mauve";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flow_logs_are_read_in_the_format_that_is_given_for_their_log_group() {
+    let path = scratch_file("custom.gz", &record(CUSTOM));
+    let typed = "{\"version\":12,\"srcaddr\":\"192.0.2.17\",\"dstport\":443,\"action\":null,\"new_field\":\"mauve\"}\n";
+    let decode =
+        async |format: &str| run(None, &["decode", &path, "--format", "json", "--flow-log-format", format]).await;
+    for format in [
+        HEADER,
+        "${version} ${srcaddr} ${dstport} ${action} ${new-field}",
+        "version,srcaddr,dstport,action,new_field",
+        "g*=version srcaddr dstport action new-field",
+        "group:str*=${version} ${srcaddr} ${dstport} ${action} ${new-field}",
+    ] {
+        assert_eq!(decode(format).await.clean(), typed, "{format}");
+    }
+    assert!(decode("other=default").await.clean().contains("\"message\":\"12 192.0.2.17 443 - mauve\""));
+
+    let misfit = decode("default").await;
+    assert!(misfit.stdout.contains("\"message\":\"12 192.0.2.17 443 - mauve\""), "the line is not lost");
+    assert_eq!(
+        misfit.stderr,
+        "warning: 1 lines are in none of the flow log formats given, and are shown as lines; the first: expected 14 fields, found 5\n"
+    );
+    let refused = decode("${version} srcaddr").await;
+    assert_eq!((refused.status, refused.stdout.as_str()), (2, ""));
+    assert!(
+        refused.stderr.contains("--flow-log-format: \"srcaddr\" in the flow log format is no ${field}"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_format_that_is_guessed_is_told_unless_it_is_the_default_one() {
+    let v3 = "3 210987654321 eni-1 192.0.2.17 192.0.2.18 1 2 6 3 4 1760000000 1760000060 ACCEPT OK vpc-1 subnet-1 i-1 2 IPv4 192.0.2.17 -";
+    let guessed = run(None, &["decode", &scratch_file("v3.gz", &record(v3)), "--fields", "vpc_id,pkt_dstaddr"]).await;
+    assert_eq!((guessed.status, guessed.stdout.as_str()), (0, "vpc_id\tpkt_dstaddr\nvpc-1\t-\n"));
+    assert!(
+        guessed.stderr.starts_with("note: flow logs are read as v3 (${version} ${account-id} "),
+        "{}",
+        guessed.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_read_with_a_header_or_without_and_others_if_asked_to() {
+    let object = "version account-id action\n2 210987654321 ACCEPT\n2 - -\n";
+    let path = scratch_file("object.log", object.as_bytes());
+    let rows = run(None, &["decode", &path, "--format", "csv"]).await;
+    assert_eq!(rows.stdout, "account_id,action,version\n210987654321,ACCEPT,2\n,,2\n");
+
+    let path = scratch_file("messages.log", b"plain text\n{\"a\":1}{\"b\":2}\n");
+    assert_eq!(run(None, &["decode", &path]).await.status, 1);
+    let lines = run(None, &["decode", &path, "--payload", "lines", "--format", "raw"]).await.clean();
+    assert_eq!(lines, "plain text\n{\"a\":1}\n{\"b\":2}\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lambda_events_are_opened_also_with_containers_inside() {
+    let data = base64(&aggregate(&[("a", &record("one")), ("b", &record("two"))]));
+    let event = format!(
+        r#"{{"Records":[{{"kinesis":{{"data":"{data}"}}}},{{"kinesis":{{"data":"{}"}}}}]}}"#,
+        base64(&record("three"))
+    );
+    let path = scratch_file("event.json", event.as_bytes());
+    assert_eq!(run(None, &["decode", &path, "--format", "raw"]).await.clean(), "one\ntwo\nthree\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_said_with_the_file_and_the_record() {
     let missing = run(None, &["decode", "/nonexistent/file"]).await;

@@ -8,6 +8,7 @@ mod python;
 mod ranges;
 mod records;
 mod resharding;
+mod samples;
 mod shards;
 mod usage;
 mod util;

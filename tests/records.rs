@@ -20,7 +20,11 @@ async fn each_kind_of_broken_record_costs_one_line_and_none_of_the_good_ones() {
     let whole = record("some text, long enough to be cut in the middle of it");
     let cases: [(&str, Vec<u8>, &str); 7] = [
         ("empty", vec![], "the record is empty"),
-        ("no gzip", b"PK\x03\x04".to_vec(), "neither compressed, nor JSON, nor flow log lines (it starts with 50 4b 03 04)"),
+        (
+            "no gzip",
+            b"PK\x03\x04".to_vec(),
+            "neither compressed, nor JSON, nor flow log lines (it starts with 50 4b 03 04)",
+        ),
         ("truncated gzip", whole[..whole.len() / 2].to_vec(), "the compressed data is cut short; "),
         ("invalid JSON", gzip(br#"{"messageType":"DATA_MESSAGE","logEvents":[oops"#), "malformed JSON: expected "),
         ("another JSON", gzip(br#"{"some":"json"}"#), "a JSON object, but not a CloudWatch Logs envelope"),

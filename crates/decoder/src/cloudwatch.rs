@@ -50,16 +50,13 @@ impl Envelope {
 /// Kept small: there is one for each line, beside a text of some 200 bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogEvent {
-    /// Milliseconds, or [`NO_TIME`].
-    pub(crate) timestamp: i64,
+    /// The number as it stands, mostly never looked at.
+    pub(crate) timestamp: Span,
     pub(crate) id: Span,
     pub(crate) message: Span,
     pub(crate) extracted_fields: Span,
     pub(crate) envelope: u32,
 }
-
-/// No time at all.
-pub(crate) const NO_TIME: i64 = i64::MIN;
 
 /// What a record's text turned out to hold; kept from record to record for its allocations.
 #[derive(Debug, Default)]
@@ -239,7 +236,7 @@ impl EnvelopeParser<'_> {
             return Err(reader.mistake(DecodeErrorKind::TooManyEvents { limit }));
         }
         let mut event = LogEvent {
-            timestamp: NO_TIME,
+            timestamp: Span::NONE,
             id: Span::NONE,
             message: Span::NONE,
             extracted_fields: Span::NONE,
@@ -248,7 +245,7 @@ impl EnvelopeParser<'_> {
         reader.object(|reader, key| {
             match self.key(key) {
                 "id" => event.id = self.text_value(reader)?,
-                "timestamp" => event.timestamp = self.timestamp(reader)?.unwrap_or(NO_TIME),
+                "timestamp" => event.timestamp = self.text_value(reader)?,
                 "message" => event.message = self.text_value(reader)?,
                 "extractedFields" if reader.peek() == Some(b'{') => {
                     event.extracted_fields = self.object_of_any(reader)?
@@ -339,19 +336,6 @@ impl EnvelopeParser<'_> {
         let checked = self.string(reader, raw).map(drop);
         self.unescaped.truncate(len);
         checked
-    }
-
-    /// Milliseconds since the epoch: a number, or one written as text.
-    fn timestamp(&mut self, reader: &mut Reader<'_>) -> Result<Option<i64>> {
-        let (start, end) = match reader.value()? {
-            RawValue::Null => return Ok(None),
-            RawValue::Other(start, end) | RawValue::String(RawString { start, end, .. }) => (start, end),
-        };
-        let digits = &self.text.as_str()[start..end];
-        Ok(digits.parse().ok().or_else(|| {
-            let float = digits.parse::<f64>().ok().filter(|float| float.abs() < i64::MAX as f64)?;
-            Some(float as i64)
-        }))
     }
 }
 

@@ -1,21 +1,10 @@
-//! From one record's bytes to its log events.
-//!
-//! ```text
-//! bytes -> KPL container -> compression, base64 -> text (UTF-8) -> envelopes, lines or Lambda events -> table of events
-//! ```
-//!
-//! Events are offsets into one text, into which every layer's contents are appended.
+//! The decoder: what is fixed of the records' form, and the buffers that are kept.
 
-use crate::cloudwatch::{self, Envelope, Found, LogEvent, NO_TIME};
-use crate::container::gzip::Inflater;
-use crate::container::{self, Compression};
+use crate::container::Compression;
+use crate::container::gzip::Backend;
 use crate::decoded::Decoded;
-use crate::error::{DecodeError, DecodeErrorKind};
-use crate::flow_log::Format;
 use crate::limits::Limits;
-use crate::lines;
-use crate::text::Span;
-use crate::usual::Events;
+use crate::opener::Opener;
 
 /// What the text in a record is.
 ///
@@ -47,16 +36,6 @@ pub struct Decoder {
     decoded: Decoded,
 }
 
-/// What opens records; the contents go elsewhere.
-struct Opener {
-    limits: Limits,
-    compression: Compression,
-    payload: Payload,
-    #[cfg(feature = "kpl")]
-    hash_range: Option<std::ops::RangeInclusive<u128>>,
-    inflater: Inflater,
-}
-
 impl Default for Decoder {
     fn default() -> Self {
         Self::new()
@@ -82,20 +61,18 @@ impl Decoder {
 
     /// A decoder that spends at most `limits` on a record.
     pub fn with_limits(limits: Limits) -> Self {
-        let opener = Opener {
-            limits: limits.clamped(),
-            compression: Compression::Auto,
-            payload: Payload::Auto,
-            #[cfg(feature = "kpl")]
-            hash_range: None,
-            inflater: Inflater::new(),
-        };
-        Decoder { opener, decoded: Decoded::default() }
+        Decoder { opener: Opener::new(limits.clamped()), decoded: Decoded::default() }
     }
 
     /// Fixes how records are compressed, instead of looking at how each begins.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.opener.compression = compression;
+        self
+    }
+
+    /// Chooses what inflates gzip. Results are the same.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.opener.inflater.backend = backend;
         self
     }
 
@@ -163,233 +140,4 @@ pub fn decode(data: &[u8]) -> Decoded {
     let mut decoded = Decoded::default();
     Decoder::new().decode_into(data, &mut decoded);
     decoded
-}
-
-/// How deep in other layers something lies, and in which user record.
-#[derive(Clone, Copy)]
-struct Place {
-    layer: usize,
-    sub_sequence_number: Option<u64>,
-    may_be_container: bool,
-}
-
-impl Place {
-    fn within(self) -> Place {
-        Place { layer: self.layer + 1, ..self }
-    }
-}
-
-impl Opener {
-    fn decode(&mut self, data: &[u8], may_be_container: bool, out: &mut Decoded) {
-        out.clear();
-        self.open(data, Place { layer: 0, sub_sequence_number: None, may_be_container }, self.compression, out);
-    }
-
-    /// Opens one layer after another, down to the text.
-    fn open(&mut self, data: &[u8], place: Place, compression: Compression, out: &mut Decoded) {
-        let mistake = |kind| DecodeError::new(kind).of(place.sub_sequence_number);
-        if place.layer > self.limits.layers {
-            out.tables.errors.push(mistake(DecodeErrorKind::TooManyLayers { limit: self.limits.layers }));
-            return;
-        }
-        #[cfg(feature = "kpl")]
-        if place.may_be_container
-            && let Some(container) = crate::kpl::Aggregated::parse(data)
-        {
-            return self.open_container(&container, place, out);
-        }
-        let detected = Compression::detect(data);
-        let compression = match compression {
-            Compression::Auto => detected,
-            Compression::None => Compression::None,
-            fixed if fixed == detected => fixed,
-            fixed => {
-                let (expected, start) = (name(fixed), start_of(data));
-                out.tables.errors.push(mistake(DecodeErrorKind::OtherCompression { expected, start }));
-                return;
-            }
-        };
-        let start = out.text.record.len();
-        let left = self.limits.decompressed_bytes - out.spent.min(self.limits.decompressed_bytes);
-        let opened = compression.open(data, left, &mut self.inflater, &mut out.text.record);
-        out.spent += out.text.record.len() - start;
-        let is_whole = opened.is_ok();
-        if let Err(kind) = opened {
-            // What the caller set is the whole limit, not what was left of it.
-            let kind = match kind {
-                DecodeErrorKind::TooLarge { .. } => DecodeErrorKind::TooLarge { limit: self.limits.decompressed_bytes },
-                kind => kind,
-            };
-            out.tables.errors.push(mistake(kind));
-        }
-        self.look_inside(start, is_whole, compression != Compression::None, place, out);
-    }
-
-    /// Looks at what was appended to the text from `start` on: another layer, or text at last.
-    fn look_inside(&mut self, start: usize, is_whole: bool, was_compressed: bool, place: Place, out: &mut Decoded) {
-        let inner = out.text.record.bytes_from(start);
-        let is_layer = was_compressed && self.compression == Compression::Auto && {
-            Compression::detect(inner) != Compression::None || is_container(inner)
-        };
-        let layer = if is_layer {
-            Some(inner.to_vec())
-        } else if self.payload != Payload::Lines && self.compression != Compression::None {
-            container::base64_of_something_known(inner)
-        } else {
-            None
-        };
-        if let Some(layer) = layer {
-            out.text.record.truncate(start);
-            return self.open(&layer, place.within(), Compression::Auto, out);
-        }
-        if !out.text.record.validate() {
-            self.repair(start, is_whole, place, out);
-        }
-        self.read_text(start, is_whole, place, out);
-    }
-
-    /// Replaces what is no UTF-8, and reports it unless a cut that is reported already explains it.
-    fn repair(&mut self, start: usize, is_whole: bool, place: Place, out: &mut Decoded) {
-        let bytes = out.text.record.bytes_from(start);
-        let repaired = String::from_utf8_lossy(bytes).into_owned();
-        let offset = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
-        let cut_explains_it = !is_whole && offset + char::REPLACEMENT_CHARACTER.len_utf8() == repaired.len();
-        // Bytes that are no text at all are an unknown container, which is said elsewhere.
-        let looks_like_text = self.payload == Payload::Lines || repaired.trim_start().starts_with('{');
-        if looks_like_text && !cut_explains_it {
-            out.tables.errors.push(DecodeError::at(DecodeErrorKind::Utf8, offset).of(place.sub_sequence_number));
-        }
-        out.text.record.truncate(start);
-        out.text.record.append(repaired.as_bytes());
-        out.text.record.validate();
-    }
-
-    fn read_text(&mut self, start: usize, is_whole: bool, place: Place, out: &mut Decoded) {
-        let text = &out.text.record.as_str()[start..];
-        let begins_with = text.bytes().find(|byte| !byte.is_ascii_whitespace());
-        match (self.payload, begins_with) {
-            // A mistake found before explains the rest.
-            (_, None) if !is_whole => {}
-            (_, None) => {
-                out.tables.errors.push(DecodeError::new(DecodeErrorKind::Empty).of(place.sub_sequence_number));
-            }
-            (Payload::Lines, _) => self.read_lines(start, place, out),
-            (_, Some(b'{')) => {
-                let Decoded { text, tables, .. } = out;
-                let sub_sequence_number = place.sub_sequence_number;
-                match cloudwatch::read_envelopes(text, start, sub_sequence_number, &self.limits, tables) {
-                    Found::Envelopes => {}
-                    Found::Records(records) => self.open_carried(&records, place, out),
-                }
-            }
-            (Payload::Auto, _) if is_flow_log(text) => self.read_lines(start, place, out),
-            _ if !is_whole => {}
-            _ => {
-                let start = start_of(text.as_bytes());
-                let kind = DecodeErrorKind::UnknownContainer { start };
-                out.tables.errors.push(DecodeError::new(kind).of(place.sub_sequence_number));
-            }
-        }
-    }
-
-    #[cfg(feature = "kpl")]
-    fn open_container(&mut self, container: &crate::kpl::Aggregated<'_>, place: Place, out: &mut Decoded) {
-        let limit = self.limits.user_records;
-        for record in container.records() {
-            if out.tables.user_records == limit {
-                out.tables.errors.push(DecodeError::new(DecodeErrorKind::TooManyUserRecords { limit }));
-                return;
-            }
-            out.tables.user_records += 1;
-            if self.hash_range.as_ref().is_some_and(|range| !record.hash_key().is_some_and(|key| range.contains(&key)))
-            {
-                out.tables.outside_hash_range += 1;
-                continue;
-            }
-            let sub_sequence_number = Some(record.sub_sequence_number);
-            let place = Place { sub_sequence_number, may_be_container: false, ..place.within() };
-            self.open(record.data, place, self.compression, out);
-        }
-    }
-
-    /// Opens the records that a Lambda event carries; the event itself is forgotten.
-    fn open_carried(&mut self, records: &[std::ops::Range<usize>], place: Place, out: &mut Decoded) {
-        for range in records {
-            let limit = self.limits.user_records;
-            if out.tables.user_records == limit {
-                out.tables.errors.push(DecodeError::new(DecodeErrorKind::TooManyUserRecords { limit }));
-                return;
-            }
-            out.tables.user_records += 1;
-            // JSON may escape the slash, which is a digit of base64.
-            let text = out.text.record.as_str()[range.clone()].replace("\\/", "/");
-            match container::base64(text.as_bytes()) {
-                Some(data) => {
-                    self.open(&data, Place { may_be_container: true, ..place.within() }, self.compression, out)
-                }
-                None => out.tables.errors.push(DecodeError::new(DecodeErrorKind::Base64).of(place.sub_sequence_number)),
-            }
-        }
-    }
-
-    /// Makes every line a log event, but for a header.
-    fn read_lines(&mut self, start: usize, place: Place, out: &mut Decoded) {
-        let Decoded { text, tables, .. } = out;
-        let (envelope, before) = (tables.envelopes.len() as u32, tables.events.len());
-        let mut of_lines = Envelope::empty(place.sub_sequence_number);
-        let end = text.record.len();
-        let mut pos = start;
-        if let Some(format) = Format::from_header(first_line(&text.record.as_str()[start..])) {
-            of_lines.header = Some(tables.headers.len() as u32);
-            tables.headers.push(format);
-            pos = lines::after_line(&text.record, start);
-        }
-        tables.envelopes.push(of_lines);
-        let limit = self.limits.events;
-        let mut events = Events { tables, envelope, begin: start, before, end };
-        while let Some(message) = lines::next(&text.record, &mut pos, self.limits.json_depth) {
-            if events.tables.events.len() == limit {
-                let kind = DecodeErrorKind::TooManyEvents { limit };
-                let offset = message.start - start;
-                events.tables.errors.push(DecodeError::at(kind, offset).of(place.sub_sequence_number));
-                return;
-            }
-            let message = Span::in_text(message.start, message.end);
-            let (id, extracted_fields) = (Span::NONE, Span::NONE);
-            events.push(LogEvent { timestamp: NO_TIME, id, message, extracted_fields, envelope }, pos);
-        }
-    }
-}
-
-/// Whether the first line is a flow log's, or names its fields.
-fn is_flow_log(text: &str) -> bool {
-    let line = first_line(text);
-    line.len() < 4096 && (Format::infer(line).is_some() || Format::from_header(line).is_some())
-}
-
-fn first_line(text: &str) -> &str {
-    text.trim_ascii_start().lines().next().unwrap_or_default()
-}
-
-#[cfg(feature = "kpl")]
-fn is_container(data: &[u8]) -> bool {
-    crate::kpl::Aggregated::parse(data).is_some()
-}
-
-#[cfg(not(feature = "kpl"))]
-fn is_container(_data: &[u8]) -> bool {
-    false
-}
-
-fn name(compression: Compression) -> &'static str {
-    match compression {
-        Compression::Gzip => "gzip",
-        Compression::Zlib => "zlib",
-        Compression::Zstd => "Zstandard",
-        Compression::Auto | Compression::None => "uncompressed",
-    }
-}
-
-fn start_of(data: &[u8]) -> Vec<u8> {
-    data[..data.len().min(8)].to_vec()
 }

@@ -114,6 +114,31 @@ pub enum DecodeErrorKind {
     },
 }
 
+impl DecodeErrorKind {
+    /// The kind's name, in snake case, for metrics and the like: `truncated`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            DecodeErrorKind::Empty => "empty",
+            DecodeErrorKind::UnknownContainer { .. } => "unknown_container",
+            DecodeErrorKind::OtherCompression { .. } => "other_compression",
+            DecodeErrorKind::Unsupported { .. } => "unsupported",
+            DecodeErrorKind::Truncated { .. } => "truncated",
+            DecodeErrorKind::Damaged { .. } => "damaged",
+            DecodeErrorKind::TooLarge { .. } => "too_large",
+            DecodeErrorKind::TooManyLayers { .. } => "too_many_layers",
+            DecodeErrorKind::TooManyEnvelopes { .. } => "too_many_envelopes",
+            DecodeErrorKind::TooManyEvents { .. } => "too_many_events",
+            DecodeErrorKind::TooManyUserRecords { .. } => "too_many_user_records",
+            DecodeErrorKind::TooDeep { .. } => "too_deep",
+            DecodeErrorKind::Utf8 => "utf8",
+            DecodeErrorKind::Json { .. } => "json",
+            DecodeErrorKind::Base64 => "base64",
+            DecodeErrorKind::NotAnEnvelope => "not_an_envelope",
+            DecodeErrorKind::UnknownMessageType { .. } => "unknown_message_type",
+        }
+    }
+}
+
 impl DecodeError {
     pub(crate) fn new(kind: DecodeErrorKind) -> Self {
         DecodeError { kind, offset: None, sub_sequence_number: None }

@@ -1,6 +1,6 @@
 //! One log event, with what its envelope says of it.
 
-use crate::cloudwatch::{Envelope, LogEvent, NO_TIME};
+use crate::cloudwatch::{Envelope, LogEvent};
 use crate::decoded::Decoded;
 use crate::extracted::{ExtractedFields, FieldValue};
 use crate::flow_log::{FlowLog, FlowLogError, Format};
@@ -25,7 +25,12 @@ impl<'a> Event<'a> {
 
     /// The event's time in milliseconds since the Unix epoch; for flow logs their `start`.
     pub fn timestamp_millis(&self) -> Option<i64> {
-        Some(self.event.timestamp).filter(|&time| time != NO_TIME)
+        let digits = self.get(self.event.timestamp)?;
+        // Producers other than AWS write it as text, or with a fraction.
+        digits.parse().ok().or_else(|| {
+            let float = digits.parse::<f64>().ok().filter(|float| float.abs() < i64::MAX as f64)?;
+            Some(float as i64)
+        })
     }
 
     /// CloudWatch Logs' id of the event: opaque, some 56 digits, the same when an event is delivered twice.
@@ -79,7 +84,7 @@ impl<'a> Event<'a> {
     /// `extractedFields`, present if the filter's pattern names fields.
     pub fn extracted_fields(&self) -> Option<ExtractedFields<'a>> {
         let json = self.get(self.event.extracted_fields)?;
-        Some(ExtractedFields::new(json, self.decoded.text.from(self.event.extracted_fields)))
+        Some(ExtractedFields::new(json, self.decoded.text.with_window(self.event.extracted_fields).1))
     }
 
     /// The value of one extracted field.
@@ -93,7 +98,10 @@ impl<'a> Event<'a> {
     pub fn flow_log(&self) -> Option<FlowLog<'a>> {
         match self.header() {
             Some(format) => self.flow_log_of(format).ok().filter(|flow| flow.check().is_ok()),
-            None => Format::infer_of(self.message(), self.window()).map(|(_, flow)| flow),
+            None => {
+                let (line, window) = self.line();
+                Format::infer_of(line, window).map(|(_, flow)| flow)
+            }
         }
     }
 
@@ -127,10 +135,12 @@ impl<'a> Event<'a> {
         Ok(flow)
     }
 
-    /// The message and what stands behind it, for those who read in blocks.
+    /// The message as a line, and what stands behind it, for those who read in blocks. Firehose and other forwarders wrap
+    /// lines in JSON.
     #[inline]
-    pub(crate) fn window(&self) -> &'a [u8] {
-        self.decoded.text.from(self.event.message)
+    pub(crate) fn line(&self) -> (&'a str, &'a [u8]) {
+        let (message, window) = self.decoded.text.with_window(self.event.message);
+        if message.as_bytes().first() == Some(&b'{') { unwrapped(message, window) } else { (message, window) }
     }
 
     #[inline]
@@ -140,5 +150,16 @@ impl<'a> Event<'a> {
 
     fn envelope(&self) -> &'a Envelope {
         &self.decoded.tables.envelopes[self.event.envelope as usize]
+    }
+}
+
+/// The line in `{"message":"line"}`, if that is all there is.
+#[cold]
+fn unwrapped<'a>(message: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
+    const BEFORE: &str = "{\"message\":\"";
+    let line = message.trim_ascii_end().strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix("\"}"));
+    match line {
+        Some(line) if !line.contains(['"', '\\']) => (line, &window[BEFORE.len()..]),
+        _ => (message, window),
     }
 }

@@ -30,7 +30,15 @@
 //! | gzip of an envelope | CloudWatch Logs to Kinesis |
 //! | several gzip members, gzip within gzip | Firehose to S3 |
 //! | plain envelopes, also back to back | Firehose with decompression |
-//! | KPL aggregation ([`kpl`]) | records re-published with the Kinesis Producer Library |
+//! | KPL aggregation ([`kpl`]), and any of these in it | records re-published with the Kinesis Producer Library |
+//! | zlib, Zstandard | other producers |
+//! | base64 of any of these | JSON transport |
+//! | Lambda events: `awslogs.data`, `Records[].kinesis.data`, `records[].data` | Lambda functions, Firehose's transformation |
+//! | flow log lines, with or without a header | Firehose with message extraction, objects in S3 |
+//!
+//! They are recognised in this order: a KPL container by its digest; compression by its first bytes, layer by layer;
+//! base64 by what it holds; then text by its first character and, for lines, by the first of them.
+//! [`Decoder::compression`] and [`Decoder::payload`] fix what is known. [`how_to`] has a recipe for each.
 //!
 //! # What goes wrong, and what then
 //!
@@ -43,6 +51,10 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `kpl` | yes | [`kpl`], de-aggregation of Kinesis Producer Library containers |
+//! | `json` | no | `Event::json`, messages as parsed JSON |
+//! | `serde` | no | `serde::Serialize` for events, flow logs, extracted fields and errors; `Deserialize` for [`OwnedEvent`] |
+//! | `zstd` | no | Zstandard, in pure Rust |
+//! | `arrow` | no | `flow_log::Columns`, flow logs as Arrow record batches |
 //! | `libdeflate` | no | inflates whole buffers with libdeflate (C): about twice as fast as pure Rust |
 //!
 //! [subscription filters, AWS]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
@@ -55,17 +67,26 @@ mod error;
 mod event;
 mod extracted;
 pub mod flow_log;
+pub mod how_to;
 mod json;
 #[cfg(feature = "kpl")]
 pub mod kpl;
 mod limits;
 mod lines;
+pub mod log_type;
+#[cfg(feature = "json")]
+mod message_json;
 mod number;
+mod opener;
+mod owned;
 mod scan;
+#[cfg(feature = "serde")]
+mod serialize;
 mod text;
 mod usual;
 
 pub use container::Compression;
+pub use container::gzip::Backend;
 pub use decoded::{Decoded, Events};
 pub use decoder::{Decoder, Payload, decode};
 pub use error::{DecodeError, DecodeErrorKind};
@@ -73,3 +94,5 @@ pub use event::Event;
 pub use extracted::{ExtractedFields, FieldTable, FieldText, FieldValue, Fields};
 pub use flow_log::FlowLog;
 pub use limits::Limits;
+pub use log_type::{LogType, LogTypes};
+pub use owned::{OwnedEvent, OwnedFieldValue};

@@ -57,15 +57,19 @@ impl Text {
         span.of(self.record.as_str(), &self.unescaped)
     }
 
-    /// The bytes from the beginning of a piece up to the end of its buffer and beyond, for those who read in blocks.
+    /// A piece, and the bytes from its beginning up to the end of its buffer and beyond, for those who read in blocks. Of
+    /// no piece, nothing.
     #[inline]
-    pub(crate) fn from(&self, span: Span) -> &[u8] {
-        let start = span.start as usize;
-        let buffer = match span.len_and_place & UNESCAPED {
-            0 => self.record.padded(),
-            _ => self.unescaped.as_bytes(),
-        };
-        buffer.get(start..).unwrap_or_default()
+    pub(crate) fn with_window(&self, span: Span) -> (&str, &[u8]) {
+        let (start, len) = (span.start as usize, span.len_and_place as usize);
+        // Of no piece, or an unescaped one, the length is beyond any text.
+        match self.record.as_str().get(start..start + len) {
+            Some(piece) => (piece, &self.record.padded()[start..]),
+            None => {
+                let piece = self.get(span).unwrap_or_default();
+                (piece, piece.as_bytes())
+            }
+        }
     }
 }
 

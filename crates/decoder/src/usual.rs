@@ -8,7 +8,7 @@
 //! event from its start. Both give the same for what both can read.
 
 use crate::cloudwatch::{LogEvent, Tables};
-use crate::number;
+use crate::number::{self, Chunk};
 use crate::scan::{Lanes, Marks, with_lanes};
 use crate::text::Span;
 
@@ -114,14 +114,15 @@ impl<L: Lanes> Cursor<'_, L> {
 
     /// Milliseconds as AWS writes them, which are 13 digits until the year 2286; other producers' may be up to 15.
     #[inline(always)]
-    fn millis(&mut self) -> Option<i64> {
-        let window = self.bytes.get(self.pos..)?;
-        let len = match window.get(13) {
-            Some(b',') => 13,
-            _ => window.iter().take(16).take_while(|byte| byte.is_ascii_digit()).count(),
-        };
-        let millis = number::integer(window, len).filter(|_| len <= 15)?;
+    fn millis(&mut self) -> Option<Span> {
+        let chunk: &Chunk = self.bytes.get(self.pos..)?.first_chunk()?;
+        let len =
+            if chunk[13] == b',' { 13 } else { chunk[..15].iter().take_while(|byte| byte.is_ascii_digit()).count() };
+        if !number::is_integer(chunk, len) {
+            return None;
+        }
+        let start = self.pos;
         self.pos += len;
-        Some(millis as i64)
+        Some(Span::in_text(start, self.pos))
     }
 }

@@ -17,9 +17,12 @@
 mod flow_logs;
 mod kpl;
 mod line;
+mod sample_lines;
+mod samples;
 
 pub use flow_logs::{FlowLogs, Record};
-pub use kpl::aggregate;
+pub use kpl::{aggregate, aggregate_with_hash_keys};
+pub use samples::samples;
 
 use std::io::Write;
 

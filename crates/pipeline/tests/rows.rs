@@ -3,6 +3,7 @@
 //! Rows of every format, from events of every kind.
 
 use kinesis_logs_decoder::Decoder;
+use kinesis_logs_decoder::flow_log::{Format, Formats};
 use kinesis_logs_pipeline::rows::{Column, RowError, RowFormat, RowWriter};
 use kinesis_logs_source::Record;
 
@@ -152,4 +153,33 @@ fn fields_that_cannot_be_are_refused_with_those_that_can() {
         "xml".parse::<RowFormat>().unwrap_err().to_string(),
         "unknown format \"xml\"; known are tsv, csv, json, raw"
     );
+}
+
+#[test]
+fn flow_logs_of_a_format_that_is_set_have_its_columns_and_others_are_counted_as_misfits() {
+    let format: Format = "${vpc-id} ${dstport} ${new-field}".parse().unwrap();
+    let writer = || RowWriter::new(RowFormat::Tsv).formats(Formats::new().rule("g", "*", format.clone()));
+    let (mut writer, mut decoder, mut out) = (writer(), Decoder::new(), Vec::new());
+    let events = envelope(&[line("vpc-1 443 x"), line("vpc-1 99999 x"), line("vpc-1 - -")]);
+    for event in decoder.decode(events.as_bytes()).events() {
+        writer.write(&event, None, &mut out).unwrap();
+    }
+    let rows = String::from_utf8(out).unwrap();
+    assert_eq!(rows, "dstport\tnew_field\tvpc_id\n443\tx\tvpc-1\n-\t-\t-\n-\t-\tvpc-1\n");
+    let (misfits, first) = writer.misfits().unwrap();
+    assert_eq!((misfits, first.to_string()), (1, "\"99999\" is no dstport".to_owned()));
+    assert_eq!(writer.rows_beyond_header(), 1, "the line that is no flow log");
+    assert_eq!(writer.header_format(), Some(&format));
+}
+
+#[test]
+fn a_header_line_among_events_is_no_row() {
+    let events = [
+        line(
+            "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status",
+        ),
+        line(FLOW),
+    ];
+    assert_eq!(text(RowFormat::Tsv, &events).lines().count(), 2);
+    assert_eq!(text(RowFormat::Json, &events).lines().count(), 1);
 }

@@ -3,7 +3,8 @@
 //!
 //! Two ways lead through gzip. The streaming inflater (zlib-rs) handles everything. Where the `libdeflate` feature is on,
 //! a member is tried in a single call first; that gives no partial output, so whatever it cannot settle is read again by
-//! the streaming one. Both therefore agree on every input.
+//! the streaming one. Both therefore agree on all that compressors write. What they make of data that none writes may
+//! differ: libdeflate lets a block list more codes than there are symbols, which zlib refuses.
 //!
 //! [RFC 1950]: https://www.rfc-editor.org/rfc/rfc1950
 //! [RFC 1952]: https://www.rfc-editor.org/rfc/rfc1952
@@ -31,7 +32,19 @@ pub(crate) fn is_zlib(data: &[u8]) -> bool {
     matches!(*data, [0x78, flags, ..] if (0x7800 | u16::from(flags)) % 31 == 0 && flags & 0x20 == 0)
 }
 
+/// What inflates gzip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Backend {
+    /// libdeflate if the feature `libdeflate` is on, and zlib-rs for what that cannot settle.
+    #[default]
+    Fastest,
+    /// zlib-rs alone, which is pure Rust.
+    ZlibRs,
+}
+
 pub(crate) struct Inflater {
+    pub(crate) backend: Backend,
     stream: Decompress,
     #[cfg(feature = "libdeflate")]
     one_shot: OneShot,
@@ -40,6 +53,7 @@ pub(crate) struct Inflater {
 impl Inflater {
     pub(crate) fn new() -> Self {
         Inflater {
+            backend: Backend::Fastest,
             stream: Decompress::new(false),
             #[cfg(feature = "libdeflate")]
             one_shot: OneShot::new(),
@@ -53,7 +67,9 @@ impl Inflater {
         let mut output = Output { start: out.len(), limit, buffer: out };
         let mut rest = data;
         #[cfg(feature = "libdeflate")]
-        if let Some(member) = self.one_shot.gzip_member(data, &mut output.buffer.spare(promised)[..promised]) {
+        if self.backend == Backend::Fastest
+            && let Some(member) = self.one_shot.gzip_member(data, &mut output.buffer.spare(promised)[..promised])
+        {
             output.buffer.advance(member.produced);
             rest = &data[member.consumed..];
             if rest.is_empty() {
@@ -337,6 +353,20 @@ mod tests {
         let result = Inflater::new().gzip(&data, usize::MAX >> 1, &mut out);
         assert!(matches!(result, Err(DecodeErrorKind::Damaged { .. })), "{result:?}");
         assert!(out.room() <= (data.len() * MAX_EXPANSION).max(MIN_BUFFER));
+    }
+
+    #[test]
+    fn the_inflaters_differ_on_blocks_that_list_more_codes_than_there_are_symbols() {
+        // `aa` by codes of its own, of which the block lists 286, all that there are, and then 287.
+        let all = b"\xed\xc0\x81\x00\x00\x00\x00\x00\x90\x56\xff\x13\x4e\x08";
+        let too_many = b"\xf5\xc0\x81\x00\x00\x00\x00\x00\x90\x56\xff\x13\x52\x08";
+        let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+        let mut crc = Crc::new();
+        crc.update(b"aa");
+        let inflated =
+            |deflate: &[u8]| inflate(&[&header, deflate, &crc.sum().to_le_bytes(), &[2, 0, 0, 0]].concat(), 100);
+        assert_eq!(inflated(all), (b"aa".to_vec(), Ok(())));
+        assert_eq!(inflated(too_many).1.is_ok(), cfg!(feature = "libdeflate"));
     }
 
     #[test]

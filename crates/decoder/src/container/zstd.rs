@@ -8,7 +8,8 @@ use super::gzip::Output;
 use crate::error::DecodeErrorKind;
 use crate::text::TextBuffer;
 
-/// What a frame may demand to be kept while it is decoded; the format asks decoders for 8 MiB at least.
+/// What a frame may demand to be kept while it is decoded; the format asks decoders for 8 MiB at least. It does not depend
+/// on the limit, as compressors that do not know how much is to come demand megabytes for the shortest text.
 const MAX_WINDOW: u64 = 8 << 20;
 
 /// How much is decoded before it is moved on.
@@ -18,7 +19,7 @@ const STEP: usize = 64 << 10;
 pub(super) fn decompress(data: &[u8], limit: usize, out: &mut TextBuffer) -> Result<(), DecodeErrorKind> {
     let mut output = Output { start: out.len(), limit, buffer: out };
     let mut decoder = FrameDecoder::new();
-    decoder.set_max_window_size(MAX_WINDOW.min(limit.max(1 << 10) as u64));
+    decoder.set_max_window_size(MAX_WINDOW);
     let mut rest = data;
     while !rest.is_empty() {
         if rest.len() < data.len() && rest.iter().all(|&byte| byte == 0) {
@@ -84,6 +85,15 @@ mod tests {
         let (recovered, result) = decompressed(&data, whole.len() - 1);
         assert_eq!(result, Err(DecodeErrorKind::TooLarge { limit: whole.len() - 1 }));
         assert_eq!(recovered, whole[..whole.len() - 1]);
+    }
+
+    #[test]
+    fn a_short_text_may_demand_a_window_beyond_the_limit_but_not_any() {
+        // Of `zstd` reading from a pipe: a frame without a size, whose window is 2 MiB.
+        let mut data = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x21, 0, 0, b't', b'e', b'x', b't'];
+        assert_eq!(decompressed(&data, 4), (b"text".to_vec(), Ok(())));
+        data[5] = 0x70; // 16 MiB
+        assert!(matches!(decompressed(&data, 4).1, Err(DecodeErrorKind::Damaged { .. })));
     }
 
     #[test]

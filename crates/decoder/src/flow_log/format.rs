@@ -132,16 +132,19 @@ impl Format {
         if let Some(known) = Format::known().iter().find(|format| format.0.name.eq_ignore_ascii_case(text)) {
             return Ok(known.clone());
         }
-        let names = if text.contains("${") { aws_names(text)? } else { words(text) };
+        let names = if text.contains("${") { aws_names(text)? } else { words(text).collect() };
         Format::of_names("custom".to_owned(), &names)
     }
 
     /// The format that a header line states, as the text objects in S3 have one; `None` if the line is no header: if it
     /// does not consist of known field names, or of one word only.
     pub fn from_header(line: &str) -> Option<Format> {
-        let names = words(line);
-        let is_header = names.len() > 1 && names.iter().all(|name| Field::from_name(name).is_some());
-        if is_header { Format::of_names("header".to_owned(), &names).ok() } else { None }
+        // Every record of lines is asked: mostly the first word tells, before anything is collected.
+        if words(line).any(|name| Field::from_name(name).is_none()) {
+            return None;
+        }
+        let names: Vec<&str> = words(line).collect();
+        if names.len() > 1 { Format::of_names("header".to_owned(), &names).ok() } else { None }
     }
 
     /// The first of the [known](Self::known) formats that a line fits, by the number of its fields and the shape of its
@@ -343,8 +346,8 @@ fn aws_names(text: &str) -> Result<Vec<&str>, FormatError> {
     }
 }
 
-fn words(text: &str) -> Vec<&str> {
-    text.split([' ', ',', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect()
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', ',', '\t', '\n', '\r']).filter(|word| !word.is_empty())
 }
 
 pub(super) fn shortened(text: &str) -> String {

@@ -1,10 +1,12 @@
 //! Flow logs as JSON, by copying what was found to be valid.
 
+use std::io::Write;
+
 use super::field::FieldKind;
 use super::format;
-use super::record::{FlowLog, FlowLogError, Value};
-use crate::number;
-use crate::scan::{self, Lanes};
+use super::record::{FlowLog, FlowLogError, Value, seconds};
+use crate::number::{self, Chunk};
+use crate::scan::{self, Lanes, with_lanes};
 
 impl FlowLog<'_> {
     /// Appends the line as a JSON object: names with underscores, numbers as numbers, times in seconds, `-` as `null`,
@@ -24,39 +26,62 @@ impl FlowLog<'_> {
     ///
     /// [`FlowLogError::Value`] names the first value that is not of its field's kind; `out` is then as it was.
     pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), FlowLogError> {
-        let start = out.len();
-        let format = self.format();
-        out.reserve(format.json_len() + self.line().len() + 3 * format.len() + 2 * CHUNK);
+        let (start, format) = (out.len(), self.format());
         let plain = scan::BASELINE.is_plain(self.window(), self.line().len());
-        for (place, column) in format.columns().iter().enumerate() {
-            let (key, len) = format.json_key(place);
-            copy(key, len, out);
-            let (from, to) = self.range(place);
-            let window = &self.window()[from..];
-            let len = to - from;
-            if len == 1 && window[0] == b'-' {
-                copy(NULL, 4, out);
-                continue;
+        let longest = if plain { self.line().len() } else { 6 * self.line().len() };
+        out.resize(start + format.json_len() + longest + ROOM_OF_FIELD * format.len() + CHUNK, 0);
+        match write_fields(self, plain, &mut out[start..]) {
+            Ok(len) => {
+                out.truncate(start + len);
+                Ok(())
             }
-            let fits = match column.kind() {
-                FieldKind::Integer { .. } | FieldKind::Time => write_number(self.value(place), window, len, out),
-                FieldKind::Address => number::address(window, len).is_some() && write_text(window, len, plain, out),
-                FieldKind::Text => write_text(window, len, plain, out),
-            };
-            if !fits {
+            Err(place) => {
                 out.truncate(start);
-                let value = format::shortened(self.token(place));
-                return Err(FlowLogError::Value { name: column.name().to_owned(), value });
+                let name = format.columns()[place].name().to_owned();
+                Err(FlowLogError::Value { name, value: format::shortened(self.token(place)) })
             }
         }
-        out[start] = b'{'; // in place of the first comma
-        out.push(b'}');
-        Ok(())
     }
 }
 
 /// Most tokens and keys are shorter than this, and copying a fixed size needs no call.
 pub(super) const CHUNK: usize = 32;
+
+/// What a field may take more than its key and its token: two quotes, or `null` for `-`.
+const ROOM_OF_FIELD: usize = 3;
+
+with_lanes! {
+/// Writes an object and tells its length, or the place of the first value that is not of its field's kind.
+fn write_fields(flow: &FlowLog<'_>, plain: bool, out: &mut [u8]) -> Result<usize, usize> |lanes| {
+    let mut pos = 0;
+    for (place, column) in flow.format().columns().iter().enumerate() {
+        let (key, key_len) = flow.format().json_key(place);
+        pos = put(out, pos, key, key_len);
+        let (start, end) = flow.range(place);
+        let (window, len) = (flow.window().get(start..).unwrap_or_default(), end - start);
+        let mut spare = Chunk::default();
+        let chunk = number::chunk_at(window, 0, &mut spare);
+        let end = match column.kind() {
+            FieldKind::Integer { max } => match number::integer(chunk, len) {
+                Some(number) if number <= max => Some(put_number(out, pos, window, len, number)),
+                _ => None,
+            },
+            FieldKind::Time => {
+                number::integer(chunk, len).map(|time| put_number(out, pos, window, len, seconds(time)))
+            }
+            FieldKind::Address => lanes.ipv4(chunk, len).map(|_| put_text(out, pos, window, len, plain)),
+            FieldKind::Text if len == 1 && chunk[0] == b'-' => Some(put(out, pos, NULL, 4)),
+            FieldKind::Text => Some(put_text(out, pos, window, len, plain)),
+        };
+        pos = match end {
+            Some(end) => end,
+            None => put_unusual(out, pos, flow, place, plain).ok_or(place)?,
+        };
+    }
+    out[0] = b'{'; // in place of the first comma
+    Ok(put(out, pos, b"}", 1))
+}
+}
 
 const NULL: &[u8; CHUNK] = &{
     let mut padded = [0; CHUNK];
@@ -69,9 +94,84 @@ const NULL: &[u8; CHUNK] = &{
     padded
 };
 
-/// Appends the first `len` bytes of a window.
+/// Null, an IPv6 address, a very long number; or nothing, if the value is not of its kind.
+#[cold]
+#[inline(never)]
+fn put_unusual(out: &mut [u8], pos: usize, flow: &FlowLog<'_>, place: usize, plain: bool) -> Option<usize> {
+    let (start, end) = flow.range(place);
+    match flow.unusual(flow.format().columns()[place].kind(), start, end) {
+        Value::Null => Some(put(out, pos, NULL, 4)),
+        Value::Integer(number) => Some(format_number(out, pos, number)),
+        Value::Address(_) | Value::Text(_) => Some(put_text(out, pos, &flow.window()[start..], end - start, plain)),
+        Value::Invalid(_) => None,
+    }
+}
+
+/// Writes the first `len` bytes of a window at `pos`, perhaps with some behind them, and tells where they end.
 #[inline(always)]
-fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
+fn put(out: &mut [u8], pos: usize, window: &[u8], len: usize) -> usize {
+    let to = out.get_mut(pos..).and_then(|rest| rest.first_chunk_mut::<CHUNK>());
+    match (window.first_chunk::<CHUNK>(), to) {
+        (Some(from), Some(to)) if len <= CHUNK => *to = *from,
+        _ => put_exactly(out, pos, &window[..len]),
+    }
+    pos + len
+}
+
+#[cold]
+#[inline(never)]
+fn put_exactly(out: &mut [u8], pos: usize, token: &[u8]) {
+    out[pos..pos + token.len()].copy_from_slice(token);
+}
+
+/// Writes the digits as they stand, or if JSON would not have them so, the number.
+#[inline(always)]
+fn put_number(out: &mut [u8], pos: usize, window: &[u8], len: usize, number: u64) -> usize {
+    // Milliseconds, which became seconds, are longer than this.
+    if len > 11 || (len > 1 && window[0] == b'0') {
+        return format_number(out, pos, number);
+    }
+    put(out, pos, window, len)
+}
+
+#[cold]
+#[inline(never)]
+fn format_number(out: &mut [u8], pos: usize, number: u64) -> usize {
+    let mut rest = &mut out[pos..];
+    let before = rest.len();
+    // A number is no longer than its digits were, which there is room for.
+    let _ = write!(rest, "{number}");
+    pos + before - rest.len()
+}
+
+#[inline(always)]
+fn put_text(out: &mut [u8], pos: usize, window: &[u8], len: usize, plain: bool) -> usize {
+    out[pos] = b'"';
+    let end = if plain { put(out, pos + 1, window, len) } else { escape(out, pos + 1, &window[..len]) };
+    out[end] = b'"';
+    end + 1
+}
+
+#[cold]
+#[inline(never)]
+fn escape(out: &mut [u8], pos: usize, text: &[u8]) -> usize {
+    let mut rest = &mut out[pos..];
+    let before = rest.len();
+    for &byte in text {
+        // At most six bytes for one, which there is room for.
+        let _ = match byte {
+            b'"' | b'\\' => rest.write_all(&[b'\\', byte]),
+            0..0x20 => write!(rest, "\\u{byte:04x}"),
+            _ => rest.write_all(&[byte]),
+        };
+    }
+    pos + before - rest.len()
+}
+
+/// Appends the first `len` bytes of a window.
+#[cfg(feature = "arrow")]
+#[inline(always)]
+pub(super) fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
     match window.first_chunk::<CHUNK>() {
         Some(chunk) if len <= CHUNK => {
             let end = out.len() + len;
@@ -82,49 +182,11 @@ fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// The digits as they stand, or if JSON would not have them so, the number.
-#[inline(always)]
-fn write_number(value: Value<'_>, window: &[u8], len: usize, out: &mut Vec<u8>) -> bool {
-    let Value::Integer(number) = value else { return false };
-    let leading_zero = window[0] == b'0' && len > 1;
-    // Only milliseconds, which became seconds, are longer than this.
-    if leading_zero || (len > 11 && window.get(..len).is_none_or(|digits| digits != number.to_string().as_bytes())) {
-        out.extend_from_slice(number.to_string().as_bytes());
-    } else {
-        copy(window, len, out);
-    }
-    true
-}
-
-#[inline(always)]
-fn write_text(window: &[u8], len: usize, plain: bool, out: &mut Vec<u8>) -> bool {
-    out.push(b'"');
-    if plain {
-        copy(window, len, out);
-    } else {
-        escape(&window[..len], out);
-    }
-    out.push(b'"');
-    true
-}
-
-#[cold]
-fn escape(text: &[u8], out: &mut Vec<u8>) {
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => out.push(byte),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Format;
-    use super::*;
+    use super::super::{Format, Value};
 
     #[test]
     fn odd_values_make_valid_json() {

@@ -18,13 +18,19 @@
 //!
 //! [AWS]: https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html
 
+#[cfg(feature = "arrow")]
+mod columns;
 mod field;
 mod format;
 mod formats;
 mod json;
 mod names;
 mod record;
+#[cfg(feature = "serde")]
+mod serialize;
 
+#[cfg(feature = "arrow")]
+pub use columns::{AddressColumns, ColumnOptions, Columns, ColumnsError};
 pub use field::{Field, FieldKind};
 pub use format::{Format, FormatColumn, FormatError, MAX_FIELDS};
 pub use formats::Formats;

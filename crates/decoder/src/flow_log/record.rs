@@ -1,14 +1,12 @@
 //! One line: split once, typed when asked.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::field::{Field, FieldKind};
 use super::format::{Format, MAX_FIELDS, shortened};
-use crate::scan::{BLOCK, with_lanes};
-use crate::{Event, number};
-
-/// Room for the ends of as many fields as there may be, and for storing several in one go.
-const PLACES: usize = MAX_FIELDS + AT_ONCE;
+use crate::Event;
+use crate::number::{self, Chunk};
+use crate::scan::{self, BLOCK, Lanes, with_lanes};
 
 /// Older flow logs carried milliseconds; no second in this era is as large.
 const SMALLEST_MILLIS: u64 = 100_000_000_000;
@@ -35,9 +33,17 @@ pub struct FlowLog<'a> {
     line: &'a str,
     /// The line and what stands behind it, so that words can be loaded.
     window: &'a [u8],
-    /// Where each field ends. It begins behind the spaces that follow the one before.
+    /// Where each field begins.
+    starts: [u16; PLACES],
+    /// Where each field ends.
     ends: [u16; PLACES],
 }
+
+/// Room for as many fields as there may be, and for all that a block may have, which are written in one go.
+const PLACES: usize = MAX_FIELDS + 1 + BLOCK / 2;
+
+/// What places can tell.
+const MAX_LEN: usize = u16::MAX as usize;
 
 /// Why a line is not of its format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,17 +108,18 @@ impl<'a> FlowLog<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(format: &'a Format) -> FlowLog<'a> {
-        FlowLog { format, line: "", window: &[], ends: [0; PLACES] }
+        FlowLog { format, line: "", window: &[], starts: [0; PLACES], ends: [0; PLACES] }
     }
 
-    /// Reads an event's message in place of the line before. Values are not checked, see [`check`](Self::check).
+    /// Reads an event's message in place of the line before, also if a forwarder wrapped it in `{"message":"..."}`. Values are not checked, see [`check`](Self::check).
     ///
     /// # Errors
     ///
     /// [`FlowLogError::FieldCount`] or [`FlowLogError::TooLong`]; all fields are empty then.
     #[inline]
     pub fn read(&mut self, event: &Event<'a>) -> Result<(), FlowLogError> {
-        self.split(event.message(), event.window())
+        let (line, window) = event.line();
+        self.split(line, window)
     }
 
     /// Splits `line`, which `window` begins with.
@@ -120,7 +127,11 @@ impl<'a> FlowLog<'a> {
     pub(crate) fn split(&mut self, line: &'a str, window: &'a [u8]) -> Result<(), FlowLogError> {
         (self.line, self.window) = trim(line, window);
         let len = self.line.len();
-        let found = if len <= u16::MAX.into() { find_ends(self.window, len, &mut self.ends) } else { 0 };
+        let found = match len {
+            0 | 0x1_0000.. => 0,
+            _ => find_fields(self.window, len, &mut self.starts, &mut self.ends)
+                .unwrap_or_else(|| find_fields_of_any(self.line, &mut self.starts, &mut self.ends)),
+        };
         if found == self.format.len() { Ok(()) } else { Err(self.mistake(found)) }
     }
 
@@ -128,7 +139,7 @@ impl<'a> FlowLog<'a> {
     fn mistake(&mut self, found: usize) -> FlowLogError {
         let len = self.line.len();
         *self = FlowLog::new(self.format);
-        if len > u16::MAX.into() {
+        if len > MAX_LEN {
             return FlowLogError::TooLong { len };
         }
         FlowLogError::FieldCount { expected: self.format.len(), found }
@@ -171,19 +182,30 @@ impl<'a> FlowLog<'a> {
     /// If the format has fewer fields.
     #[inline]
     pub fn value(&self, place: usize) -> Value<'a> {
-        let (start, end) = self.range(place);
-        self.typed(self.format.columns()[place].kind, start, end)
+        self.typed(self.format.columns()[place].kind, place)
     }
 
     /// All values in the order of the format.
     pub fn values(&self) -> impl ExactSizeIterator<Item = (&'a str, Value<'a>)> {
-        let flow = self;
-        let mut end_before = 0;
-        self.format.columns().iter().zip(&self.ends).map(move |(column, &end)| {
-            let start = flow.start_behind(end_before);
-            end_before = end.into();
-            (column.name(), flow.typed(column.kind, start, end.into()))
-        })
+        let columns = self.format.columns().iter().enumerate();
+        columns.map(|(place, column)| (column.name(), self.typed(column.kind, place)))
+    }
+
+    /// Writes the values into `values`, in the order of the format, as many as there is room for: the fastest way to every
+    /// one of them.
+    ///
+    /// ```
+    /// use kinesis_logs_decoder::flow_log::{Format, MAX_FIELDS, Value};
+    ///
+    /// let format: Format = "dstport action".parse()?;
+    /// let mut values = [Value::Null; MAX_FIELDS];
+    /// format.split_line("443 REJECT")?.values_into(&mut values);
+    /// assert_eq!(values[..format.len()], [Value::Integer(443), Value::Text("REJECT")]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn values_into(&self, values: &mut [Value<'a>]) {
+        type_all(self, values);
     }
 
     /// Whether every value is of its field's kind.
@@ -211,41 +233,62 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn token(&self, place: usize) -> &'a str {
         let (start, end) = self.range(place);
-        &self.line[start..end]
+        self.line.get(start..end).unwrap_or_default()
     }
 
+    /// From where to where in the line a field goes.
     #[inline]
     pub(super) fn range(&self, place: usize) -> (usize, usize) {
-        let end_before = if place == 0 { 0 } else { self.ends[place - 1].into() };
-        (self.start_behind(end_before), self.ends[place].into())
+        (self.starts[place].into(), self.ends[place].into())
     }
 
     #[inline]
-    fn start_behind(&self, end_before: usize) -> usize {
-        if end_before == 0 {
-            return 0;
-        }
-        let mut start = end_before + 1;
-        while self.window.get(start) == Some(&b' ') {
-            start += 1;
-        }
-        start
+    fn typed(&self, kind: FieldKind, place: usize) -> Value<'a> {
+        let mut value = Value::Null;
+        self.type_into(scan::BASELINE, kind, place, &mut value);
+        value
     }
 
-    #[inline]
-    fn typed(&self, kind: FieldKind, start: usize, end: usize) -> Value<'a> {
-        let token = &self.line[start..end];
+    /// Types what is usual; the rest is looked at once more.
+    #[inline(always)]
+    fn type_into<L: Lanes>(&self, lanes: L, kind: FieldKind, place: usize, value: &mut Value<'a>) {
+        let (start, end) = self.range(place);
+        let len = end - start;
+        let mut spare = Chunk::default();
+        let chunk = number::chunk_at(self.window, start, &mut spare);
+        match kind {
+            FieldKind::Integer { max } => match number::integer(chunk, len) {
+                Some(number) if number <= max => *value = Value::Integer(number),
+                _ => *value = self.unusual(kind, start, start + len),
+            },
+            FieldKind::Time => match number::integer(chunk, len) {
+                Some(time) => *value = Value::Integer(seconds(time)),
+                None => *value = self.unusual(kind, start, start + len),
+            },
+            FieldKind::Address => match lanes.ipv4(chunk, len) {
+                Some(address) => *value = Value::Address(IpAddr::V4(address)),
+                None => *value = self.unusual(kind, start, start + len),
+            },
+            FieldKind::Text if len == 1 && chunk[0] == b'-' => *value = Value::Null,
+            FieldKind::Text => *value = Value::Text(self.line.get(start..start + len).unwrap_or_default()),
+        }
+    }
+
+    /// Null, an IPv6 address, a very long number; or what is not of its kind.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn unusual(&self, kind: FieldKind, start: usize, end: usize) -> Value<'a> {
+        let token = self.line.get(start..end).unwrap_or_default();
         if token == "-" {
             return Value::Null;
         }
-        let window = &self.window[start..];
         let value = match kind {
-            FieldKind::Text => return Value::Text(token),
             FieldKind::Integer { max } => {
-                number::integer(window, token.len()).filter(|integer| *integer <= max).map(Value::Integer)
+                number::any_integer(token.as_bytes()).filter(|number| *number <= max).map(Value::Integer)
             }
-            FieldKind::Time => number::integer(window, token.len()).map(|time| Value::Integer(seconds(time))),
-            FieldKind::Address => number::address(window, token.len()).map(Value::Address),
+            FieldKind::Time => number::any_integer(token.as_bytes()).map(|time| Value::Integer(seconds(time))),
+            FieldKind::Address => number::any_address(token.as_bytes()).map(Value::Address),
+            FieldKind::Text => Some(Value::Text(token)),
         };
         value.unwrap_or(Value::Invalid(token))
     }
@@ -258,7 +301,14 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn number(&self, field: Field, max: u64) -> Option<u64> {
         let (start, end) = self.range(self.format.place(field)?);
-        number::integer(self.window.get(start..)?, end - start).filter(|number| *number <= max)
+        let mut spare = Chunk::default();
+        match number::integer(number::chunk_at(self.window, start, &mut spare), end - start) {
+            Some(number) if number <= max => Some(number),
+            _ => match self.unusual(FieldKind::Integer { max }, start, end) {
+                Value::Integer(number) => Some(number),
+                _ => None,
+            },
+        }
     }
 
     #[inline]
@@ -269,64 +319,91 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn address(&self, field: Field) -> Option<IpAddr> {
         let (start, end) = self.range(self.format.place(field)?);
-        number::address(self.window.get(start..)?, end - start)
+        let mut spare = Chunk::default();
+        match ipv4(number::chunk_at(self.window, start, &mut spare), end - start) {
+            Some(address) => Some(IpAddr::V4(address)),
+            None => match self.unusual(FieldKind::Address, start, end) {
+                Value::Address(address) => Some(address),
+                _ => None,
+            },
+        }
     }
 }
 
 with_lanes! {
-/// Finds where the fields of a line end that is as long as `len`, and how many there are: one more than there is room
-/// for stands for any number above.
-fn find_ends(window: &[u8], len: usize, places: &mut [u16; PLACES]) -> usize |lanes| {
-    let mut found = 0;
-    let mut before = 0;
-    let mut block = 0;
-    while block < len {
-        let spaces = lanes.spaces(window, block);
-        // A field ends at a space that follows something else.
-        let mut ends = spaces & !(spaces << 1 | before);
-        before = spaces >> 63;
-        if len - block < BLOCK {
-            ends &= (1 << (len - block)) - 1;
-        }
-        while ends != 0 {
-            // Rather a few too many than asking after each: what lies behind is overwritten, or never looked at.
-            let Some(places) = places.get_mut(found..).and_then(|rest| rest.first_chunk_mut::<AT_ONCE>()) else {
-                return MAX_FIELDS + 1;
-            };
-            found += (ends.count_ones() as usize).min(AT_ONCE);
-            // Four in a word: compilers would rather put one after the other into a vector, which takes longer.
-            for places in places.as_chunks_mut::<4>().0 {
-                let mut word = 0;
-                for n in 0..4 {
-                    word |= u64::from(ends.trailing_zeros()) << (16 * n);
-                    ends &= ends.wrapping_sub(1);
-                }
-                let word = word + block as u64 * 0x0001_0001_0001_0001;
-                *places = [word as u16, (word >> 16) as u16, (word >> 32) as u16, (word >> 48) as u16];
-            }
-        }
-        block += BLOCK;
-    }
-    if len == 0 {
-        return 0;
-    }
-    match places.get_mut(found) {
-        Some(end) => *end = len as u16,
-        None => return MAX_FIELDS + 1,
-    }
-    (found + 1).min(MAX_FIELDS + 1)
+fn ipv4(chunk: &Chunk, len: usize) -> Option<Ipv4Addr> |lanes| {
+    lanes.ipv4(chunk, len)
 }
 }
 
-/// How many ends are stored in one go: mostly all of a block.
-const AT_ONCE: usize = 8;
+with_lanes! {
+/// Finds where the fields of a line of `len` bytes begin and end, and tells how many there are: one more than there may be
+/// stands for any number above. `None` if more than one space stands between some.
+fn find_fields(
+    window: &[u8], len: usize, starts: &mut [u16; PLACES], ends: &mut [u16; PLACES],
+) -> Option<usize> |lanes| {
+    let mut found = 0;
+    let mut before = 0;
+    let mut block = 0;
+    starts[0] = 0;
+    while block < len {
+        let within = if len - block < BLOCK { (1 << (len - block)) - 1 } else { u64::MAX };
+        let spaces = lanes.spaces(window, block) & within;
+        if spaces & (spaces << 1 | before) != 0 {
+            return None;
+        }
+        before = spaces >> 63;
+        let (Some(at), Some(behind)) = (room(ends, found), room(starts, found + 1)) else {
+            return Some(MAX_FIELDS + 1);
+        };
+        lanes.positions(spaces, block as u16, at, behind);
+        found += spaces.count_ones() as usize;
+        block += BLOCK;
+    }
+    match ends.get_mut(found) {
+        Some(end) if found < MAX_FIELDS => *end = len as u16,
+        _ => return Some(MAX_FIELDS + 1),
+    }
+    Some(found + 1)
+}
+}
+
+#[inline(always)]
+fn room(places: &mut [u16; PLACES], from: usize) -> Option<&mut [u16; BLOCK / 2]> {
+    places.get_mut(from..from + BLOCK / 2)?.first_chunk_mut()
+}
+
+/// The same of any line.
+#[cold]
+fn find_fields_of_any(line: &str, starts: &mut [u16; PLACES], ends: &mut [u16; PLACES]) -> usize {
+    let (mut start, mut found) = (0, 0);
+    for token in line.split(' ') {
+        if !token.is_empty() {
+            if found == MAX_FIELDS {
+                return found + 1;
+            }
+            (starts[found], ends[found]) = (start as u16, (start + token.len()) as u16);
+            found += 1;
+        }
+        start += token.len() + 1;
+    }
+    found
+}
+
+with_lanes! {
+fn type_all<'a>(flow: &FlowLog<'a>, values: &mut [Value<'a>]) -> () |lanes| {
+    for (place, (column, value)) in flow.format.columns().iter().zip(values).enumerate() {
+        flow.type_into(lanes, column.kind, place, value);
+    }
+}
+}
 
 /// White space around the line, of which there mostly is none.
 #[inline]
 fn trim<'a>(line: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
     let bytes = line.as_bytes();
     match (bytes.first(), bytes.last()) {
-        (Some(first), Some(last)) if !first.is_ascii_whitespace() && !last.is_ascii_whitespace() => (line, window),
+        (Some(first), Some(last)) if *first > b' ' && *last > b' ' => (line, window),
         _ => {
             let behind = line.trim_ascii_start();
             (behind.trim_ascii_end(), &window[line.len() - behind.len()..])
@@ -335,7 +412,7 @@ fn trim<'a>(line: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
 }
 
 #[inline]
-fn seconds(time: u64) -> u64 {
+pub(super) fn seconds(time: u64) -> u64 {
     if time >= SMALLEST_MILLIS { time / 1000 } else { time }
 }
 

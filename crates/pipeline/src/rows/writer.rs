@@ -161,6 +161,9 @@ impl RowWriter {
     /// Appends an event's row to `out`, after the header if it is the first. `record` tells where it was read, for
     /// columns of metadata.
     pub fn write(&mut self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) -> Result<(), RowError> {
+        if is_header_line(event) {
+            return Ok(()); // names, no values: somebody put an object of S3 into a log group
+        }
         if self.header.is_none() {
             self.start(event, out)?;
         }
@@ -276,6 +279,13 @@ impl RowWriter {
         out.push(b'\n');
         Ok(())
     }
+}
+
+/// Whether an event is the header of a file of flow logs.
+fn is_header_line(event: &Event<'_>) -> bool {
+    // The names that most formats begin with; looking at every line as a header would cost more than writing it.
+    let message = event.message();
+    (message.starts_with("version ") || message.starts_with("account-id ")) && Format::from_header(message).is_some()
 }
 
 impl Misfits {

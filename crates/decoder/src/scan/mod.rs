@@ -1,7 +1,15 @@
 //! Sixty-four bytes at a time: where certain bytes stand, one bit each.
 //!
-//! Written once over [`Lanes`], which there are three of: AVX2 where the processor has it, SSE2 on any other x86-64, and
-//! plain words elsewhere. [`with_lanes!`] chooses once for a whole loop.
+//! Written once over [`Lanes`], which there are four of: AVX-512 or AVX2 where the processor has it, SSE2 on any other
+//! x86-64, and plain words elsewhere. [`with_lanes!`] chooses once for a whole loop.
+
+mod words;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use std::net::Ipv4Addr;
+
+use crate::number::{self, Chunk};
 
 /// How many bytes a mask covers.
 pub(crate) const BLOCK: usize = 64;
@@ -16,6 +24,26 @@ pub(crate) trait Lanes: Copy {
 
     /// Bit n is set where byte n of 16 is `byte`.
     fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32;
+
+    /// The IPv4 address that the first `len` bytes are. `None` leaves the matter open.
+    #[inline(always)]
+    fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
+        number::ipv4_by_octets(self.equal16(chunk, b'.'), chunk, len)
+    }
+
+    /// Writes at `at` where the bits of `mask` are, each with `base` added, at `behind` one more than that, and perhaps
+    /// something behind these.
+    #[inline(always)]
+    fn positions(self, mut mask: u64, base: u16, at: &mut [u16; BLOCK / 2], behind: &mut [u16; BLOCK / 2]) {
+        for (at, behind) in at.iter_mut().zip(behind) {
+            if mask == 0 {
+                break;
+            }
+            *at = base.wrapping_add(mask.trailing_zeros() as u16);
+            *behind = at.wrapping_add(1);
+            mask &= mask - 1;
+        }
+    }
 
     /// Bit n is set where byte `at + n` is a space.
     #[inline(always)]
@@ -137,9 +165,18 @@ macro_rules! with_lanes {
 
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+                #[target_feature(enable = "avx2,bmi1,bmi2")]
                 fn for_avx2 $(<$life>)? (lanes: $crate::scan::Avx2, $($arg: $type),*) -> $result {
                     body(lanes, $($arg),*)
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi1,bmi2")]
+                fn for_avx512 $(<$life>)? (lanes: $crate::scan::Avx512, $($arg: $type),*) -> $result {
+                    body(lanes, $($arg),*)
+                }
+                if let Some(lanes) = $crate::scan::Avx512::detect() {
+                    #[allow(unsafe_code, reason = "what the function asks for was detected")]
+                    // SAFETY: an `Avx512` proves that the processor has these features.
+                    return unsafe { for_avx512(lanes, $($arg),*) };
                 }
                 if let Some(lanes) = $crate::scan::Avx2::detect() {
                     #[allow(unsafe_code, reason = "what the function asks for was detected")]
@@ -154,156 +191,7 @@ macro_rules! with_lanes {
 pub(crate) use with_lanes;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::Avx2;
-
-#[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code, reason = "the intrinsics ask for it; words in their place take three times as long")]
-mod x86_64 {
-    use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_max_epu8, _mm_movemask_epi8, _mm_set1_epi8, _mm256_cmpeq_epi8,
-        _mm256_loadu_si256, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_set1_epi8,
-    };
-
-    use super::{BLOCK, Lanes};
-
-    // No closures below: code is compiled for a processor's features only where it is inlined, and they might not be.
-
-    /// Sixteen bytes at a time.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Sse2;
-
-    impl Lanes for Sse2 {
-        #[inline(always)]
-        fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
-            let (chunks, _) = block.as_chunks::<16>();
-            let low = u64::from(equal16(&chunks[0], byte) | equal16(&chunks[1], byte) << 16);
-            let high = u64::from(equal16(&chunks[2], byte) | equal16(&chunks[3], byte) << 16);
-            low | high << 32
-        }
-
-        #[inline(always)]
-        fn below(self, block: &[u8; BLOCK], limit: u8) -> u64 {
-            let (chunks, _) = block.as_chunks::<16>();
-            let low = u64::from(below16(&chunks[0], limit) | below16(&chunks[1], limit) << 16);
-            let high = u64::from(below16(&chunks[2], limit) | below16(&chunks[3], limit) << 16);
-            low | high << 32
-        }
-
-        #[inline(always)]
-        fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
-            equal16(chunk, byte)
-        }
-    }
-
-    #[inline(always)]
-    fn equal16(chunk: &[u8; 16], byte: u8) -> u32 {
-        // SAFETY: SSE2 belongs to every x86-64 processor.
-        unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(load(chunk), _mm_set1_epi8(byte as i8))) as u32 }
-    }
-
-    #[inline(always)]
-    fn below16(chunk: &[u8; 16], limit: u8) -> u32 {
-        // SAFETY: SSE2 belongs to every x86-64 processor.
-        unsafe {
-            let chunk = load(chunk);
-            // A byte is at least the limit if it is the larger of both.
-            let at_least = _mm_cmpeq_epi8(_mm_max_epu8(chunk, _mm_set1_epi8(limit as i8)), chunk);
-            !_mm_movemask_epi8(at_least) as u32 & 0xffff
-        }
-    }
-
-    #[inline(always)]
-    fn load(chunk: &[u8; 16]) -> __m128i {
-        // SAFETY: SSE2 belongs to every x86-64 processor; the load is of 16 bytes and needs no alignment.
-        unsafe { _mm_loadu_si128(chunk.as_ptr().cast()) }
-    }
-
-    /// Thirty-two bytes at a time. That there is one proves that the processor can.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Avx2(());
-
-    impl Avx2 {
-        #[inline]
-        pub(crate) fn detect() -> Option<Avx2> {
-            // The others came with AVX2, but for a hypervisor that hides some.
-            let can = is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("bmi1")
-                && is_x86_feature_detected!("bmi2")
-                && is_x86_feature_detected!("lzcnt")
-                && is_x86_feature_detected!("popcnt");
-            can.then_some(Avx2(()))
-        }
-    }
-
-    impl Lanes for Avx2 {
-        #[inline(always)]
-        fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
-            let (chunks, _) = block.as_chunks::<32>();
-            // SAFETY: `self` proves that the processor has AVX2; the loads are of 32 bytes each and need no alignment.
-            unsafe {
-                let byte = _mm256_set1_epi8(byte as i8);
-                let low = _mm256_cmpeq_epi8(_mm256_loadu_si256(chunks[0].as_ptr().cast()), byte);
-                let high = _mm256_cmpeq_epi8(_mm256_loadu_si256(chunks[1].as_ptr().cast()), byte);
-                u64::from(_mm256_movemask_epi8(low) as u32) | u64::from(_mm256_movemask_epi8(high) as u32) << 32
-            }
-        }
-
-        #[inline(always)]
-        fn below(self, block: &[u8; BLOCK], limit: u8) -> u64 {
-            let (chunks, _) = block.as_chunks::<32>();
-            // SAFETY: as above. A byte is at least the limit if it is the larger of both.
-            unsafe {
-                let limit = _mm256_set1_epi8(limit as i8);
-                let low = _mm256_loadu_si256(chunks[0].as_ptr().cast());
-                let high = _mm256_loadu_si256(chunks[1].as_ptr().cast());
-                let low = _mm256_cmpeq_epi8(_mm256_max_epu8(low, limit), low);
-                let high = _mm256_cmpeq_epi8(_mm256_max_epu8(high, limit), high);
-                !(u64::from(_mm256_movemask_epi8(low) as u32) | u64::from(_mm256_movemask_epi8(high) as u32) << 32)
-            }
-        }
-
-        #[inline(always)]
-        fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
-            equal16(chunk, byte)
-        }
-    }
-}
-
-mod words {
-    use super::{BLOCK, Lanes};
-
-    /// Eight bytes at a time.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Words;
-
-    impl Lanes for Words {
-        #[inline(always)]
-        fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
-            let (words, _) = chunk.as_chunks::<8>();
-            (equal8(&words[0], byte) | equal8(&words[1], byte) << 8) as u32
-        }
-
-        #[inline(always)]
-        fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
-            let (words, _) = block.as_chunks::<8>();
-            words.iter().enumerate().fold(0, |mask, (n, word)| mask | equal8(word, byte) << (8 * n))
-        }
-
-        #[inline(always)]
-        fn below(self, block: &[u8; BLOCK], limit: u8) -> u64 {
-            block.iter().enumerate().fold(0, |mask, (n, byte)| mask | u64::from(*byte < limit) << n)
-        }
-    }
-
-    /// The top bit of each equal byte, exactly, gathered into eight bits by a multiplication.
-    #[inline(always)]
-    fn equal8(word: &[u8; 8], byte: u8) -> u64 {
-        const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-        let word = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([byte; 8]);
-        let zero = !(((word & LOW) + LOW) | word | LOW);
-        (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-    }
-}
+pub(crate) use x86_64::{Avx2, Avx512};
 
 #[cfg(test)]
 mod tests {
@@ -318,6 +206,13 @@ mod tests {
         if let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
             prop_assert_eq!(lanes.equal16(chunk, b'.'), slow(b".") as u32 & 0xffff);
         }
+        // Never more than half of the bits are set: fields have spaces between them.
+        let mask = slow(b" ") & !(slow(b" ") << 1);
+        let (mut at_bits, mut behind) = ([0; BLOCK / 2], [0; BLOCK / 2]);
+        lanes.positions(mask, 1000, &mut at_bits, &mut behind);
+        let set: Vec<u16> = (0..64).filter(|n| mask >> n & 1 == 1).map(|n| n + 1000).collect();
+        prop_assert_eq!(&at_bits[..set.len()], &set);
+        prop_assert!(set.iter().zip(behind).all(|(at, behind)| behind == at + 1));
         let len = at.min(bytes.len());
         let plain = bytes[..len].iter().all(|byte| *byte >= 0x20 && !b"\"\\".contains(byte));
         prop_assert_eq!(lanes.is_plain(bytes, len), plain);
@@ -344,6 +239,10 @@ mod tests {
             check(BASELINE, bytes, at)?;
             #[cfg(target_arch = "x86_64")]
             if let Some(lanes) = Avx2::detect() {
+                check(lanes, bytes, at)?;
+            }
+            #[cfg(target_arch = "x86_64")]
+            if let Some(lanes) = Avx512::detect() {
                 check(lanes, bytes, at)?;
             }
         }

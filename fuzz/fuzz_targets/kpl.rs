@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kinesis_logs_fuzz_targets::kpl::run(data));
