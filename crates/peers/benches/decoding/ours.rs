@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use kinesis_logs_decoder::flow_log::{Field, FlowLog, Format};
-use kinesis_logs_decoder::{Decoded, Decoder};
+use kinesis_logs_decoder::flow_log::{Columns, Field, FlowLog, Format, MAX_FIELDS, Value};
+use kinesis_logs_decoder::{Backend, Decoded, Decoder};
 use libdeflater::Decompressor;
 
 use crate::corpus::Corpus;
@@ -18,14 +18,12 @@ pub(crate) fn rows(corpus: &Corpus) -> Vec<Row> {
         typed(is_default),
         filter(),
         ndjson(),
+        arrow(corpus),
         inflate_on_two_threads(),
         typed_on_two_threads(is_default),
-        // A row of Arrow record batches belongs here, once the decoder makes them, and one of `typed` with the decoder's
-        // pure Rust inflate, once that can be chosen beside libdeflate.
     ];
-    if is_default {
-        rows.insert(3, values());
-    }
+    rows.insert(3, values("values", Backend::Fastest));
+    rows.insert(4, values("zlib-rs", Backend::ZlibRs));
     rows
 }
 
@@ -87,7 +85,7 @@ fn typed(is_default: bool) -> Row {
     let (does, read): (_, fn(&Decoded, &Format) -> Sum) = if is_default {
         ("decode, every field of every line typed by the 14 getters", read_getters)
     } else {
-        ("decode, every field of every line typed by values()", read_values)
+        ("decode, every field of every line typed by values_into()", read_values)
     };
     row("typed", does, move |corpus, records| {
         let mut sum = Sum::default();
@@ -98,9 +96,13 @@ fn typed(is_default: bool) -> Row {
     })
 }
 
-fn values() -> Row {
-    let mut decoder = Decoder::new();
-    row("values", "decode, every field of every line typed by values()", move |corpus, records| {
+fn values(name: &'static str, backend: Backend) -> Row {
+    let mut decoder = Decoder::new().backend(backend);
+    let does = match backend {
+        Backend::ZlibRs => "the same, inflated by zlib-rs, which is pure Rust",
+        _ => "decode, every field of every line typed by values_into()",
+    };
+    row(name, does, move |corpus, records| {
         let mut sum = Sum::default();
         for record in &corpus.records[..records] {
             sum += read_values(decoder.decode(record), &corpus.format);
@@ -144,6 +146,27 @@ fn ndjson() -> Row {
             len += black_box(&out).len() as u64;
         }
         Check::Ndjson(events, len)
+    })
+}
+
+fn arrow(corpus: &Corpus) -> Row {
+    let mut decoder = Decoder::new();
+    let mut columns = Columns::new(&corpus.format);
+    row("arrow", "decode, every line into Arrow record batches of 8,192 rows", move |corpus, records| {
+        let mut sum = Sum::default();
+        for record in &corpus.records[..records] {
+            let mut flow = FlowLog::new(&corpus.format);
+            for event in decoder.decode(record).events() {
+                flow.read(&event).unwrap();
+                columns.push(&flow).unwrap();
+                sum += Sum { events: 1, bytes: flow.bytes().unwrap_or(0) };
+                if columns.len() == 8192 {
+                    black_box(columns.finish());
+                }
+            }
+        }
+        black_box(columns.finish());
+        Check::Bytes(sum.events, sum.bytes)
     })
 }
 
@@ -214,11 +237,11 @@ fn read_getters(decoded: &Decoded, format: &Format) -> Sum {
 fn read_values(decoded: &Decoded, format: &Format) -> Sum {
     let mut sum = Sum::default();
     let mut flow = FlowLog::new(format);
+    let mut values = [Value::Null; MAX_FIELDS];
     for event in decoded.events() {
         flow.read(&event).unwrap();
-        for (_, value) in flow.values() {
-            black_box(value);
-        }
+        flow.values_into(&mut values);
+        black_box(&values);
         sum += Sum { events: 1, bytes: flow.bytes().unwrap_or(0) };
     }
     sum
