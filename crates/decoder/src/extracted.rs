@@ -204,12 +204,11 @@ impl FieldTable {
             }
             let value_end = marks.next(start)?;
             self.values.push(Place::Text(start as u32, value_end as u32));
-            let expected: &[u8; 3] = if index == last { b"\"}\0" } else { b"\",\"" };
-            let behind = window.get(value_end..)?.first_chunk::<3>()?;
-            if behind[..2] != expected[..2] || (index != last && behind[2] != b'"') {
+            let behind: &[u8] = if index == last { b"\"}" } else { b"\",\"" };
+            if !window.get(value_end..)?.starts_with(behind) {
                 return None;
             }
-            pos = value_end + 3;
+            pos = value_end + behind.len();
         }
         Some(())
     }

@@ -42,6 +42,15 @@ impl Place {
     fn within(self) -> Place {
         Place { layer: self.layer + 1, ..self }
     }
+
+    fn mistake(self, kind: DecodeErrorKind) -> DecodeError {
+        DecodeError::new(kind).of(self.sub_sequence_number)
+    }
+
+    /// A mistake at an offset into the text.
+    fn mistake_at(self, kind: DecodeErrorKind, offset: usize) -> DecodeError {
+        DecodeError::at(kind, offset).of(self.sub_sequence_number)
+    }
 }
 
 impl Opener {
@@ -65,9 +74,8 @@ impl Opener {
 
     /// Opens one layer after another, down to the text.
     fn open(&mut self, data: &[u8], place: Place, compression: Compression, out: &mut Decoded) {
-        let mistake = |kind| DecodeError::new(kind).of(place.sub_sequence_number);
         if place.layer > self.limits.layers {
-            out.tables.errors.push(mistake(DecodeErrorKind::TooManyLayers { limit: self.limits.layers }));
+            out.tables.errors.push(place.mistake(DecodeErrorKind::TooManyLayers { limit: self.limits.layers }));
             return;
         }
         if place.may_be_container && self.open_if_container(data, place, out) {
@@ -80,7 +88,7 @@ impl Opener {
             fixed if fixed == detected => fixed,
             fixed => {
                 let (expected, start) = (name(fixed), start_of(data));
-                out.tables.errors.push(mistake(DecodeErrorKind::OtherCompression { expected, start }));
+                out.tables.errors.push(place.mistake(DecodeErrorKind::OtherCompression { expected, start }));
                 return;
             }
         };
@@ -95,7 +103,7 @@ impl Opener {
                 DecodeErrorKind::TooLarge { .. } => DecodeErrorKind::TooLarge { limit: self.limits.decompressed_bytes },
                 kind => kind,
             };
-            out.tables.errors.push(mistake(kind));
+            out.tables.errors.push(place.mistake(kind));
         }
         self.look_inside(start, is_whole, compression != Compression::None, place, out);
     }
@@ -132,7 +140,7 @@ impl Opener {
         // Bytes that are no text at all are an unknown container, which is said elsewhere.
         let looks_like_text = self.payload == Payload::Lines || bytes.trim_ascii_start().starts_with(b"{");
         if looks_like_text && !cut_explains_it {
-            out.tables.errors.push(DecodeError::at(DecodeErrorKind::Utf8, offset).of(place.sub_sequence_number));
+            out.tables.errors.push(place.mistake_at(DecodeErrorKind::Utf8, offset));
         }
         out.text.record.truncate(start);
         // Once for all of it, as growing bit by bit would copy it each time.
@@ -150,9 +158,7 @@ impl Opener {
         match (self.payload, begins_with) {
             // A mistake found before explains the rest.
             (_, None) if !is_whole => {}
-            (_, None) => {
-                out.tables.errors.push(DecodeError::new(DecodeErrorKind::Empty).of(place.sub_sequence_number));
-            }
+            (_, None) => out.tables.errors.push(place.mistake(DecodeErrorKind::Empty)),
             (Payload::Lines, _) => self.read_lines(start, place, out),
             (_, Some(b'{')) => {
                 let Decoded { text, tables, .. } = out;
@@ -166,8 +172,7 @@ impl Opener {
             _ if !is_whole => {}
             _ => {
                 let start = start_of(text.as_bytes());
-                let kind = DecodeErrorKind::UnknownContainer { start };
-                out.tables.errors.push(DecodeError::new(kind).of(place.sub_sequence_number));
+                out.tables.errors.push(place.mistake(DecodeErrorKind::UnknownContainer { start }));
             }
         }
     }
@@ -188,13 +193,10 @@ impl Opener {
 
     #[cfg(feature = "kpl")]
     fn open_container(&mut self, container: &crate::kpl::Aggregated<'_>, place: Place, out: &mut Decoded) {
-        let limit = self.limits.user_records;
         for record in container.records() {
-            if out.tables.user_records == limit {
-                out.tables.errors.push(DecodeError::new(DecodeErrorKind::TooManyUserRecords { limit }));
+            if !self.count_user_record(out) {
                 return;
             }
-            out.tables.user_records += 1;
             if self.hash_range.as_ref().is_some_and(|range| !record.hash_key().is_some_and(|key| range.contains(&key)))
             {
                 out.tables.outside_hash_range += 1;
@@ -206,22 +208,30 @@ impl Opener {
         }
     }
 
+    /// Counts a record that others carried, unless there are as many as may be, which is a mistake.
+    fn count_user_record(&self, out: &mut Decoded) -> bool {
+        let limit = self.limits.user_records;
+        if out.tables.user_records == limit {
+            out.tables.errors.push(DecodeError::new(DecodeErrorKind::TooManyUserRecords { limit }));
+            return false;
+        }
+        out.tables.user_records += 1;
+        true
+    }
+
     /// Opens the records that a Lambda event carries; the event itself is forgotten.
     fn open_carried(&mut self, records: &[std::ops::Range<usize>], place: Place, out: &mut Decoded) {
         for range in records {
-            let limit = self.limits.user_records;
-            if out.tables.user_records == limit {
-                out.tables.errors.push(DecodeError::new(DecodeErrorKind::TooManyUserRecords { limit }));
+            if !self.count_user_record(out) {
                 return;
             }
-            out.tables.user_records += 1;
             // JSON may escape the slash, which is a digit of base64.
             let text = out.text.record.as_str()[range.clone()].replace("\\/", "/");
             match container::base64(text.as_bytes()) {
                 Some(data) => {
                     self.open(&data, Place { may_be_container: true, ..place.within() }, self.compression, out)
                 }
-                None => out.tables.errors.push(DecodeError::new(DecodeErrorKind::Base64).of(place.sub_sequence_number)),
+                None => out.tables.errors.push(place.mistake(DecodeErrorKind::Base64)),
             }
         }
     }
@@ -245,7 +255,7 @@ impl Opener {
             if events.tables.events.len() == limit {
                 let kind = DecodeErrorKind::TooManyEvents { limit };
                 let offset = message.start - start;
-                events.tables.errors.push(DecodeError::at(kind, offset).of(place.sub_sequence_number));
+                events.tables.errors.push(place.mistake_at(kind, offset));
                 return;
             }
             let message = Span::in_text(message.start, message.end);

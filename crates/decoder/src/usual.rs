@@ -118,9 +118,7 @@ impl<L: Lanes> Cursor<'_, L> {
         let chunk: &Chunk = self.bytes.get(self.pos..)?.first_chunk()?;
         let len =
             if chunk[13] == b',' { 13 } else { chunk[..15].iter().take_while(|byte| byte.is_ascii_digit()).count() };
-        if !number::is_integer(chunk, len) {
-            return None;
-        }
+        number::integer(chunk, len)?;
         let start = self.pos;
         self.pos += len;
         Some(Span::in_text(start, self.pos))

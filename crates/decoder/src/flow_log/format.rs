@@ -163,19 +163,11 @@ impl Format {
 
     /// A line in the first of the known formats that it fits; `window` begins with it.
     pub(crate) fn infer_of<'a>(line: &'a str, window: &'a [u8]) -> Option<(&'static Format, FlowLog<'a>)> {
-        let known = Format::known();
-        let mut flow = FlowLog::new(&known[0]);
-        let found = match flow.split(line, window) {
-            Ok(()) => known[0].len(),
-            Err(FlowLogError::FieldCount { found, .. }) => found,
-            Err(_) => return None,
-        };
-        for format in known {
-            if format.len() != found {
-                continue;
-            }
-            flow = FlowLog::new(format);
-            if flow.split(line, window).is_ok() && flow.has_shape() {
+        let mut flow = FlowLog::new(Format::default_format());
+        let found = flow.find(line, window);
+        for format in Format::known().iter().filter(|format| format.len() == found) {
+            flow.set_format(format);
+            if flow.has_shape() {
                 return Some((format, flow));
             }
         }
@@ -238,7 +230,7 @@ impl Format {
     fn of_fields(name: &str, fields: &[Field]) -> Format {
         let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
         // The tables below name no field twice.
-        Format::of_names(name.to_owned(), &names).unwrap_or_else(|_| Format::default_format().clone())
+        Format::of_names(name.to_owned(), &names).unwrap_or_else(|error| unreachable!("{error}"))
     }
 
     fn of_names(name: String, names: &[&str]) -> Result<Format, FormatError> {
@@ -361,8 +353,7 @@ static KNOWN: LazyLock<Vec<Format>> = LazyLock::new(|| {
         Field::ALL.iter().copied().filter(|field| field.version() <= version && field.version() != 6).collect()
     };
     let with_ecs: Vec<Field> = Field::ALL.iter().copied().filter(|field| matches!(field.version(), 2 | 7)).collect();
-    let mut known =
-        vec![Format::of_names("default".to_owned(), &DEFAULT_NAMES).unwrap_or_else(|error| unreachable!("{error}"))];
+    let mut known = vec![Format::of_fields("default", &Field::DEFAULT_FORMAT)];
     let versions = [2, 3, 4, 5, 7, 8, 9, 10, 11];
     known.extend(versions.map(|version| Format::of_fields(&format!("v{version}"), &up_to(version))));
     known.extend(versions.map(|version| {
@@ -374,16 +365,6 @@ static KNOWN: LazyLock<Vec<Format>> = LazyLock::new(|| {
     known.push(Format::transit_gateway().clone());
     known
 });
-
-const DEFAULT_NAMES: [&str; 14] = {
-    let mut names = [""; 14];
-    let mut at = 0;
-    while at < names.len() {
-        names[at] = Field::DEFAULT_FORMAT[at].name();
-        at += 1;
-    }
-    names
-};
 
 /// In the order in which AWS documents them.
 const TRANSIT_GATEWAY_FIELDS: [Field; 36] = [

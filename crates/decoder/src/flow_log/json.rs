@@ -168,20 +168,6 @@ fn escape(out: &mut [u8], pos: usize, text: &[u8]) -> usize {
     pos + before - rest.len()
 }
 
-/// Appends the first `len` bytes of a window.
-#[cfg(feature = "arrow")]
-#[inline(always)]
-pub(super) fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
-    match window.first_chunk::<CHUNK>() {
-        Some(chunk) if len <= CHUNK => {
-            let end = out.len() + len;
-            out.extend_from_slice(chunk);
-            out.truncate(end);
-        }
-        _ => out.extend_from_slice(&window[..len]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -111,7 +111,8 @@ impl<'a> FlowLog<'a> {
         FlowLog { format, line: "", window: &[], starts: [0; PLACES], ends: [0; PLACES] }
     }
 
-    /// Reads an event's message in place of the line before, also if a forwarder wrapped it in `{"message":"..."}`. Values are not checked, see [`check`](Self::check).
+    /// Reads an event's message in place of the line before, also if a forwarder wrapped it in `{"message":"..."}`. Values
+    /// are not checked, see [`check`](Self::check).
     ///
     /// # Errors
     ///
@@ -125,14 +126,24 @@ impl<'a> FlowLog<'a> {
     /// Splits `line`, which `window` begins with.
     #[inline]
     pub(crate) fn split(&mut self, line: &'a str, window: &'a [u8]) -> Result<(), FlowLogError> {
-        (self.line, self.window) = trim(line, window);
-        let len = self.line.len();
-        let found = match len {
-            0 | 0x1_0000.. => 0,
-            _ => find_fields(self.window, len, &mut self.starts, &mut self.ends)
-                .unwrap_or_else(|| find_fields_of_any(self.line, &mut self.starts, &mut self.ends)),
-        };
+        let found = self.find(line, window);
         if found == self.format.len() { Ok(()) } else { Err(self.mistake(found)) }
+    }
+
+    /// Finds the fields of `line`, however many there are, and tells that: none in a line that is too long.
+    #[inline]
+    pub(super) fn find(&mut self, line: &'a str, window: &'a [u8]) -> usize {
+        (self.line, self.window) = trim(line, window);
+        match self.line.len() {
+            0 | 0x1_0000.. => 0,
+            len => find_fields(self.window, len, &mut self.starts, &mut self.ends)
+                .unwrap_or_else(|| find_fields_of_any(self.line, &mut self.starts, &mut self.ends)),
+        }
+    }
+
+    /// Takes the fields that were found, which must be as many, for those of another format.
+    pub(super) fn set_format(&mut self, format: &'a Format) {
+        self.format = format;
     }
 
     #[cold]
@@ -253,24 +264,23 @@ impl<'a> FlowLog<'a> {
     #[inline(always)]
     fn type_into<L: Lanes>(&self, lanes: L, kind: FieldKind, place: usize, value: &mut Value<'a>) {
         let (start, end) = self.range(place);
-        let len = end - start;
         let mut spare = Chunk::default();
-        let chunk = number::chunk_at(self.window, start, &mut spare);
+        let (chunk, len) = (number::chunk_at(self.window, start, &mut spare), end - start);
         match kind {
             FieldKind::Integer { max } => match number::integer(chunk, len) {
                 Some(number) if number <= max => *value = Value::Integer(number),
-                _ => *value = self.unusual(kind, start, start + len),
+                _ => *value = self.unusual(kind, start, end),
             },
             FieldKind::Time => match number::integer(chunk, len) {
                 Some(time) => *value = Value::Integer(seconds(time)),
-                None => *value = self.unusual(kind, start, start + len),
+                None => *value = self.unusual(kind, start, end),
             },
             FieldKind::Address => match lanes.ipv4(chunk, len) {
                 Some(address) => *value = Value::Address(IpAddr::V4(address)),
-                None => *value = self.unusual(kind, start, start + len),
+                None => *value = self.unusual(kind, start, end),
             },
             FieldKind::Text if len == 1 && chunk[0] == b'-' => *value = Value::Null,
-            FieldKind::Text => *value = Value::Text(self.line.get(start..start + len).unwrap_or_default()),
+            FieldKind::Text => *value = Value::Text(self.line.get(start..end).unwrap_or_default()),
         }
     }
 

@@ -46,17 +46,6 @@ pub(crate) fn integer(chunk: &Chunk, len: usize) -> Option<u64> {
     }
 }
 
-/// Whether the first `len` bytes are 1 to 16 digits.
-#[inline(always)]
-pub(crate) fn is_integer(chunk: &Chunk, len: usize) -> bool {
-    let both = u128::from_le_bytes(*chunk);
-    match len {
-        1..=8 => wrong(digits(both as u64, len)) == 0,
-        9..=16 => wrong(digits(both as u64, 8)) | wrong(digits((both >> (8 * (len - 8))) as u64, 8)) == 0,
-        _ => false,
-    }
-}
-
 /// The whole number that a token is, if it is digits alone and fits.
 #[cold]
 pub(crate) fn any_integer(token: &[u8]) -> Option<u64> {

@@ -4,7 +4,6 @@
 #![allow(unsafe_code, reason = "the intrinsics ask for it; words in their place take three times as long")]
 
 use std::arch::x86_64::*;
-
 use std::net::Ipv4Addr;
 
 use super::{BLOCK, Lanes};
@@ -83,7 +82,9 @@ pub(crate) struct Avx512(Avx2);
 impl Avx512 {
     #[inline]
     pub(crate) fn detect() -> Option<Avx512> {
-        let can = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi2");
+        let can = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vbmi2");
         if can { Avx2::detect().map(Avx512) } else { None }
     }
 }

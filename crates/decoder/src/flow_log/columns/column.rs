@@ -12,7 +12,7 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 
 use super::AddressColumns;
 use crate::flow_log::field::FieldKind;
-use crate::flow_log::json::{CHUNK, copy};
+use crate::flow_log::json::CHUNK;
 use crate::flow_log::record::seconds;
 use crate::number::{self, Chunk};
 use crate::scan::Lanes;
@@ -310,5 +310,18 @@ fn mapped(address: IpAddr) -> [u8; ADDRESS] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// Appends the first `len` bytes of a window.
+#[inline(always)]
+fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
+    match window.first_chunk::<CHUNK>() {
+        Some(chunk) if len <= CHUNK => {
+            let end = out.len() + len;
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(&window[..len]),
     }
 }
