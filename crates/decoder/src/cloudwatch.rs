@@ -84,11 +84,12 @@ impl Tables {
     }
 
     /// Makes room for an event more, and for as many as are to be expected where `read` bytes of a text held those since
-    /// the first `before`, and `left` bytes are left. Doubling would reserve far more.
+    /// the first `before`, `left` bytes are left, and no more than `limit` may be. Doubling would reserve far more.
     #[cold]
-    pub(crate) fn make_room(&mut self, before: usize, read: usize, left: usize) {
+    pub(crate) fn make_room(&mut self, before: usize, read: usize, left: usize, limit: usize) {
         let size = (read / (self.events.len() - before).max(1)).max(32);
-        self.events.reserve_exact(left / size + left / size / 64 + 2);
+        let expected = left / size + left / size / 64 + 2;
+        self.events.reserve_exact(expected.min(limit.saturating_sub(self.events.len())).max(1));
     }
 }
 
@@ -211,21 +212,23 @@ impl EnvelopeParser<'_> {
 
     fn log_events(&mut self, reader: &mut Reader<'_>, envelope: usize) -> Result<()> {
         let padded = &self.text.padded()[..self.text.len() + BLOCK];
-        let (begin, before, end) = (reader.position(), self.tables.events.len(), self.text.len());
-        let limit = self.limits.events;
+        let events = Events {
+            envelope: envelope as u32,
+            begin: reader.position(),
+            before: self.tables.events.len(),
+            end: self.text.len(),
+            limit: self.limits.events,
+        };
         reader.array(|reader| {
             reader.peek();
             let start = reader.position();
-            let left = limit - self.tables.events.len();
-            let mut events = Events { tables: self.tables, envelope: envelope as u32, begin, before, end };
-            let usual_end = usual::log_events(padded, start, left, &mut events);
+            let usual_end = usual::log_events(padded, start, &events, self.tables);
             if usual_end > start {
                 reader.set_position(usual_end);
                 return Ok(());
             }
             let event = self.log_event(reader)?;
-            let mut events = Events { tables: self.tables, envelope: envelope as u32, begin, before, end };
-            events.push(event, reader.position());
+            events.push(event, reader.position(), self.tables);
             Ok(())
         })
     }

@@ -250,17 +250,18 @@ impl Opener {
         }
         tables.envelopes.push(of_lines);
         let limit = self.limits.events;
-        let mut events = Events { tables, envelope, begin: start, before, end };
+        let events = Events { envelope, begin: start, before, end, limit };
         while let Some(message) = lines::next(&text.record, &mut pos, self.limits.json_depth) {
-            if events.tables.events.len() == limit {
+            if tables.events.len() == limit {
                 let kind = DecodeErrorKind::TooManyEvents { limit };
                 let offset = message.start - start;
-                events.tables.errors.push(place.mistake_at(kind, offset));
+                tables.errors.push(place.mistake_at(kind, offset));
                 return;
             }
             let message = Span::in_text(message.start, message.end);
             let (id, extracted_fields) = (Span::NONE, Span::NONE);
-            events.push(LogEvent { timestamp: Span::NONE, id, message, extracted_fields, envelope }, pos);
+            let event = LogEvent { timestamp: Span::NONE, id, message, extracted_fields, envelope };
+            events.push(event, pos, tables);
         }
     }
 }

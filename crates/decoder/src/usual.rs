@@ -13,15 +13,15 @@ use crate::scan::{Lanes, Marks, with_lanes};
 use crate::text::Span;
 
 with_lanes! {
-/// Reads events from `pos`, where one begins, as long as they have the usual shape, `limit` of them at most, and hands
-/// each to `events`. Tells where the last one ended, which is `pos` if there was none.
-pub(crate) fn log_events(bytes: &[u8], pos: usize, limit: usize, events: &mut Events<'_>) -> usize |lanes| {
+/// Reads events from `pos`, where one begins, into the table, as long as they have the usual shape and there may be more.
+/// Tells where the last one ended, which is `pos` if there was none.
+pub(crate) fn log_events(bytes: &[u8], pos: usize, events: &Events, tables: &mut Tables) -> usize |lanes| {
     let mut pos = pos;
     let mut cursor = Cursor { bytes, pos, marks: Marks::new(lanes, bytes, pos) };
-    for _ in 0..limit {
+    for _ in tables.events.len()..events.limit {
         let Some(event) = cursor.log_event() else { break };
         pos = cursor.pos;
-        events.push(event, pos);
+        events.push(event, pos, tables);
         if cursor.take(b",").is_none() {
             break;
         }
@@ -30,9 +30,8 @@ pub(crate) fn log_events(bytes: &[u8], pos: usize, limit: usize, events: &mut Ev
 }
 }
 
-/// Where events go.
-pub(crate) struct Events<'a> {
-    pub(crate) tables: &'a mut Tables,
+/// What the events of one array have in common.
+pub(crate) struct Events {
     /// The index of their envelope.
     pub(crate) envelope: u32,
     /// Where in the text the array of them began, and how many events were in the table then.
@@ -40,16 +39,18 @@ pub(crate) struct Events<'a> {
     pub(crate) before: usize,
     /// Where the text ends.
     pub(crate) end: usize,
+    /// How many there may be in the table.
+    pub(crate) limit: usize,
 }
 
-impl Events<'_> {
+impl Events {
+    /// Puts an event that ended at `pos` into the table.
     #[inline(always)]
-    pub(crate) fn push(&mut self, event: LogEvent, pos: usize) {
-        let events = &mut self.tables.events;
-        if events.len() == events.capacity() {
-            self.tables.make_room(self.before, pos - self.begin, self.end - pos);
+    pub(crate) fn push(&self, event: LogEvent, pos: usize, tables: &mut Tables) {
+        if tables.events.len() == tables.events.capacity() {
+            tables.make_room(self.before, pos - self.begin, self.end - pos, self.limit);
         }
-        self.tables.events.push(LogEvent { envelope: self.envelope, ..event });
+        tables.events.push(LogEvent { envelope: self.envelope, ..event });
     }
 }
 
