@@ -43,6 +43,7 @@
 //! |---|---|---|
 //! | `driver` | yes | [`Reader`] and [`KinesisApi`] (tokio) |
 //! | `aws` | yes | [`aws`], the official SDK |
+//! | `conformance` | no | [`conformance`], tests for implementers of [`LeaseStore`] |
 //! | `rustls` | yes | TLS; without it only plain HTTP, for emulators |
 //!
 //! Without any, the crate is [`protocol`] alone.
@@ -53,7 +54,13 @@
 mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
+#[cfg(feature = "driver")]
+mod lease_store;
+#[cfg(feature = "driver")]
+mod memory;
 pub mod protocol;
 #[cfg(feature = "driver")]
 mod reader;
@@ -64,6 +71,10 @@ mod stats;
 #[cfg(feature = "driver")]
 pub use api::{KinesisApi, list_all_shards};
 pub use error::{ApiError, ApiErrorKind, Error};
+#[cfg(feature = "driver")]
+pub use lease_store::{LeaseStore, LeaseStoreError, LeaseStoreErrorKind};
+#[cfg(feature = "driver")]
+pub use memory::MemoryLeaseStore;
 pub use protocol::{Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId};
 #[cfg(feature = "driver")]
 pub use reader::{Batches, Reader, ReaderBuilder, Records};

@@ -10,6 +10,7 @@
 //!              handle_*(now, answer) -> Delivery  records, in order per shard, parents before children
 //! ```
 
+mod lease;
 mod messages;
 mod pacing;
 mod position;
@@ -17,6 +18,7 @@ mod shard;
 mod shard_consumer;
 mod stream_consumer;
 
+pub use lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
 pub use messages::{Delivery, RawRecord, RecordPage, Request, ShardPage};
 pub use pacing::{Pacing, RetryPolicy};
 pub use position::{ShardPosition, StartPosition, Stop};
