@@ -69,6 +69,48 @@ impl ApiError {
     }
 }
 
+/// What kind of failure a lease store met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LeaseStoreErrorKind {
+    /// Too many calls.
+    Throttled,
+    /// The store cannot be reached or fails at the moment.
+    Unavailable,
+    /// Another process has it, and it is for one.
+    Locked,
+    /// What it holds is not what a lease store holds.
+    Corrupt,
+    /// The caller may not do this.
+    AccessDenied,
+    /// Anything else.
+    Other,
+}
+
+/// A lease store that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{store}: {message}")]
+pub struct LeaseStoreError {
+    /// What kind of failure it is.
+    pub kind: LeaseStoreErrorKind,
+    /// The store: a path, or a table's name.
+    pub store: String,
+    /// What happened.
+    pub message: String,
+}
+
+impl LeaseStoreError {
+    /// A failure of the store of this name.
+    pub fn new(kind: LeaseStoreErrorKind, store: impl Into<String>, message: impl Into<String>) -> Self {
+        LeaseStoreError { kind, store: store.into(), message: message.into() }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.kind, LeaseStoreErrorKind::Throttled | LeaseStoreErrorKind::Unavailable)
+    }
+}
+
 /// Why a reader stopped before its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -101,6 +143,14 @@ pub enum Error {
         /// The failure.
         source: ApiError,
     },
+    /// The store of leases and checkpoints failed in a way that does not pass, or for too long.
+    #[error("cannot keep the checkpoints of stream {stream}")]
+    LeaseStore {
+        /// The stream.
+        stream: StreamId,
+        /// The failure.
+        source: LeaseStoreError,
+    },
 }
 
 impl Error {
@@ -108,7 +158,7 @@ impl Error {
     pub fn api_kind(&self) -> Option<ApiErrorKind> {
         match self {
             Error::StreamNotFound { source, .. } | Error::Api { source, .. } => Some(source.kind),
-            Error::ShardNotFound { .. } => None,
+            Error::ShardNotFound { .. } | Error::LeaseStore { .. } => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::error::LeaseStoreError;
 use crate::protocol::{Lease, LeaseWrite, WriteOutcome};
 
 /// The leases of one stream: [`MemoryLeaseStore`](crate::MemoryLeaseStore) or a store of your own.
@@ -46,47 +47,5 @@ impl<T: LeaseStore + ?Sized> LeaseStore for Arc<T> {
 
     fn is_exclusive(&self) -> bool {
         (**self).is_exclusive()
-    }
-}
-
-/// What kind of failure a lease store met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LeaseStoreErrorKind {
-    /// Too many calls.
-    Throttled,
-    /// The store cannot be reached or fails at the moment.
-    Unavailable,
-    /// Another process has it, and it is for one.
-    Locked,
-    /// What it holds is not what a lease store holds.
-    Corrupt,
-    /// The caller may not do this.
-    AccessDenied,
-    /// Anything else.
-    Other,
-}
-
-/// A lease store that failed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{store}: {message}")]
-pub struct LeaseStoreError {
-    /// What kind of failure it is.
-    pub kind: LeaseStoreErrorKind,
-    /// The store: a path, or a table's name.
-    pub store: String,
-    /// What happened.
-    pub message: String,
-}
-
-impl LeaseStoreError {
-    /// A failure of the store of this name.
-    pub fn new(kind: LeaseStoreErrorKind, store: impl Into<String>, message: impl Into<String>) -> Self {
-        LeaseStoreError { kind, store: store.into(), message: message.into() }
-    }
-
-    /// Whether the same call may succeed later.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, LeaseStoreErrorKind::Throttled | LeaseStoreErrorKind::Unavailable)
     }
 }

@@ -56,6 +56,8 @@ mod api;
 pub mod aws;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "driver")]
+mod consumer;
 mod error;
 #[cfg(feature = "driver")]
 mod lease_store;
@@ -70,9 +72,11 @@ mod stats;
 
 #[cfg(feature = "driver")]
 pub use api::{KinesisApi, list_all_shards};
-pub use error::{ApiError, ApiErrorKind, Error};
 #[cfg(feature = "driver")]
-pub use lease_store::{LeaseStore, LeaseStoreError, LeaseStoreErrorKind};
+pub use consumer::{Acker, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle};
+pub use error::{ApiError, ApiErrorKind, Error, LeaseStoreError, LeaseStoreErrorKind};
+#[cfg(feature = "driver")]
+pub use lease_store::LeaseStore;
 #[cfg(feature = "driver")]
 pub use memory::MemoryLeaseStore;
 pub use protocol::{Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId};

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::lease_store::{LeaseStore, LeaseStoreError};
+use crate::error::LeaseStoreError;
+use crate::lease_store::LeaseStore;
 use crate::protocol::{Lease, LeaseWrite, ShardId, WriteOutcome};
 
 /// A lease store in memory: for tests, and for those who want acknowledgements without remembering anything. Clones
@@ -24,6 +25,11 @@ impl MemoryLeaseStore {
     /// The rows as they stand, by shard.
     pub fn rows(&self) -> Vec<Lease> {
         self.lock().values().cloned().collect()
+    }
+
+    /// Does a write at once.
+    pub fn write_now(&self, write: &LeaseWrite) -> WriteOutcome {
+        write.apply_to(&mut self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ShardId, Lease>> {

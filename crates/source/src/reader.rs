@@ -237,8 +237,8 @@ struct Driver<A> {
 
 enum Answer {
     Shards(Result<ShardPage, ApiError>),
-    Iterator(ShardId, Result<String, ApiError>),
-    Records(ShardId, Result<RecordPage, ApiError>),
+    Iterator(ShardId, u64, Result<String, ApiError>),
+    Records(ShardId, u64, Result<RecordPage, ApiError>),
 }
 
 impl<A: KinesisApi> Driver<A> {
@@ -299,16 +299,16 @@ impl<A: KinesisApi> Driver<A> {
                 self.note_failure(None, answer.as_ref().err());
                 self.core.handle_shards(answer, now)?;
             }
-            Answer::Iterator(shard, answer) => {
+            Answer::Iterator(shard, epoch, answer) => {
                 self.note_failure(Some(&shard), answer.as_ref().err());
-                self.core.handle_iterator(&shard, answer, now)?;
+                self.core.handle_iterator(&shard, epoch, answer, now)?;
             }
-            Answer::Records(shard, answer) => {
+            Answer::Records(shard, epoch, answer) => {
                 self.note_failure(Some(&shard), answer.as_ref().err());
-                let delivery = self.core.handle_records(&shard, answer, now)?;
-                if !delivery.records.is_empty() {
-                    let (stream, lag) = (self.stream.shared_name(), delivery.millis_behind_latest);
-                    self.buffer(Batch::new(stream, shard, delivery.records, lag));
+                let fetched = self.core.handle_records(&shard, epoch, answer, now)?;
+                if !fetched.records.is_empty() {
+                    let (stream, lag) = (self.stream.shared_name(), fetched.millis_behind_latest);
+                    self.buffer(Batch::new(stream, shard, fetched.records, lag));
                 }
             }
         }
@@ -347,24 +347,24 @@ fn perform<A: KinesisApi>(api: Arc<A>, stream: StreamId, request: Request) -> Bo
             Request::ListShards { next_token, from } => {
                 Answer::Shards(api.list_shards(&stream, next_token, from).await)
             }
-            Request::GetShardIterator { shard, position } => {
+            Request::GetShardIterator { shard, epoch, position } => {
                 let answer = api.get_shard_iterator(&stream, &shard, &position).await;
-                Answer::Iterator(shard, answer)
+                Answer::Iterator(shard, epoch, answer)
             }
-            Request::GetRecords { shard, iterator } => {
+            Request::GetRecords { shard, epoch, iterator } => {
                 let answer = api.get_records(&stream, &iterator, None).await;
-                Answer::Records(shard, answer)
+                Answer::Records(shard, epoch, answer)
             }
         }
     })
 }
 
 /// Tokio's clock, which tests can hold.
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-async fn sleep_until(wake: Option<Instant>) {
+pub(crate) async fn sleep_until(wake: Option<Instant>) {
     if let Some(at) = wake {
         tokio::time::sleep_until(tokio::time::Instant::from_std(at)).await;
     }

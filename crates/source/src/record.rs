@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use kinesis_logs_decoder::kpl::Aggregated;
 
-use crate::protocol::{RawRecord, SequenceNumber, ShardId};
+use crate::protocol::{ExtendedSequenceNumber, RawRecord, SequenceNumber, ShardId};
 
 /// A record, with its position.
 ///
@@ -50,6 +50,19 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Its place in the shard, as checkpoints have it.
+    pub fn extended_sequence_number(&self) -> ExtendedSequenceNumber {
+        ExtendedSequenceNumber::new(self.sequence_number.clone(), self.sub_sequence_number.unwrap_or(0))
+    }
+
+    /// What it costs in memory, roughly: small records cost more than their payloads.
+    pub(crate) fn weight(&self) -> usize {
+        let key = self.partition_key.as_ref().map_or(0, String::len);
+        size_of::<Record>() + self.sequence_number.as_str().len() + key + self.data.len()
+    }
+}
+
 /// Records of one shard that came in one answer.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -74,14 +87,10 @@ impl Batch {
         Batch { stream, shard_id, records, millis_behind_latest }
     }
 
-    /// What the batch costs in memory, roughly: small records cost more than their payloads.
+    /// What the batch costs in memory, roughly.
     #[cfg(feature = "driver")]
     pub(crate) fn weight(&self) -> usize {
-        let of_record = |record: &Record| {
-            let key = record.partition_key.as_ref().map_or(0, String::len);
-            size_of::<Record>() + record.sequence_number.as_str().len() + key + record.data.len()
-        };
-        self.records.iter().map(of_record).sum()
+        self.records.iter().map(Record::weight).sum()
     }
 
     /// The payloads' size.
@@ -91,7 +100,7 @@ impl Batch {
 }
 
 /// Appends a plain record as it is, and of an aggregated one the user records.
-fn open(stream: &Arc<str>, shard_id: &ShardId, raw: RawRecord, out: &mut Vec<Record>) {
+pub(crate) fn open(stream: &Arc<str>, shard_id: &ShardId, raw: RawRecord, out: &mut Vec<Record>) {
     let RawRecord { sequence_number, arrival, partition_key, data } = raw;
     let record = |sub_sequence_number, partition_key, sequence_number, data| Record {
         stream: stream.clone(),

@@ -34,7 +34,7 @@ fn reading(now: Instant) -> StreamConsumer {
     assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
     consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
     assert!(matches!(consumer.poll_request(now), Some(Request::GetShardIterator { .. })));
-    consumer.handle_iterator(&"a".into(), Ok("first".to_owned()), now).unwrap();
+    consumer.handle_iterator(&"a".into(), 0, Ok("first".to_owned()), now).unwrap();
     consumer
 }
 
@@ -51,7 +51,7 @@ fn reading_and_listing() -> (StreamConsumer, Instant) {
 #[test]
 fn a_listing_asked_for_before_a_shard_ended_does_not_decide_about_its_end() {
     let (mut consumer, now) = reading_and_listing();
-    consumer.handle_records(&"a".into(), Ok(page(None)), now).unwrap();
+    consumer.handle_records(&"a".into(), 0, Ok(page(None)), now).unwrap();
     assert_eq!(consumer.poll_request(now), None);
     consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
 
@@ -67,7 +67,7 @@ fn a_listing_asked_for_before_a_shard_ended_does_not_decide_about_its_end() {
 fn a_shard_is_never_asked_twice_at_once() {
     let (mut consumer, now) = reading_and_listing();
     // The shard ends, and before anybody asks what it wants the listing comes.
-    consumer.handle_records(&"a".into(), Ok(page(None)), now).unwrap();
+    consumer.handle_records(&"a".into(), 0, Ok(page(None)), now).unwrap();
     consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
     let later = now + Duration::from_secs(60);
     let mut asked = Vec::new();
@@ -83,11 +83,11 @@ fn a_page_asked_for_before_a_shard_was_known_to_be_closed_is_not_its_end() {
     // The listing overtakes the page, which was answered before the last record and the split.
     let shards = [shard("a", &[], true), shard("b", &["a"], false)];
     consumer.handle_shards(Ok(listing(&shards)), now).unwrap();
-    consumer.handle_records(&"a".into(), Ok(page(Some("second"))), now).unwrap();
+    consumer.handle_records(&"a".into(), 0, Ok(page(Some("second"))), now).unwrap();
 
     let later = now + Duration::from_secs(2);
     assert!(matches!(consumer.poll_request(later), Some(Request::GetRecords { iterator, .. }) if iterator == "second"));
-    consumer.handle_records(&"a".into(), Ok(page(Some("third"))), later).unwrap();
+    consumer.handle_records(&"a".into(), 0, Ok(page(Some("third"))), later).unwrap();
     assert!(
         matches!(consumer.poll_request(later), Some(Request::GetShardIterator { shard, .. }) if shard.as_str() == "b")
     );
@@ -100,7 +100,7 @@ fn a_merge_child_waits_for_a_parent_that_only_a_listing_shows() {
     assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
     // `x` is being split into `b` and `c`, and `a` and `b` are merged into `d`, since the last listing.
     let end = RecordPage { child_shards: vec![shard("d", &["a", "b"], false)], ..page(None) };
-    consumer.handle_records(&"a".into(), Ok(end), start).unwrap();
+    consumer.handle_records(&"a".into(), 0, Ok(end), start).unwrap();
     assert!(matches!(consumer.poll_request(start), Some(Request::ListShards { .. })));
     let shards = [
         shard("a", &[], true),

@@ -144,9 +144,8 @@ impl World {
 
     /// Merges two shards into one, whose index it returns.
     pub fn merge(&mut self, a: usize, b: usize) -> usize {
-        let (start, _) = self.shards[a].shard.hash_key_range.unwrap_or_default();
-        let (_, end) = self.shards[b].shard.hash_key_range.unwrap_or_default();
-        self.add_shard(vec![a, b], (start, end))
+        let [a_range, b_range] = [a, b].map(|shard| self.shards[shard].shard.hash_key_range.unwrap_or_default());
+        self.add_shard(vec![a, b], (a_range.0.min(b_range.0), a_range.1.max(b_range.1)))
     }
 
     /// Lists a shard no longer, and holds its records no longer: it is past its retention.
@@ -232,6 +231,9 @@ impl World {
         let records = &self.shards[shard].records;
         match position {
             ShardPosition::TrimHorizon => 0,
+            ShardPosition::AtSequenceNumber(number) => {
+                records.iter().position(|record| record.sequence_number >= *number).unwrap_or(records.len())
+            }
             ShardPosition::AfterSequenceNumber(number) => {
                 records.iter().position(|record| record.sequence_number > *number).unwrap_or(records.len())
             }
@@ -310,6 +312,11 @@ impl World {
         for (_, script) in due {
             script(self);
         }
+    }
+
+    /// The indices of the shards that take records.
+    pub fn open_shards(&self) -> Vec<usize> {
+        (0..self.shards.len()).filter(|&shard| !self.shards[shard].shard.closed).collect()
     }
 
     /// The sequence numbers of a shard's records.

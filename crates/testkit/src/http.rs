@@ -107,6 +107,7 @@ async fn get_shard_iterator<A: KinesisApi>(shared: &Shared<A>, request: &Value) 
     let text = |member: &str| request[member].as_str().unwrap_or_default();
     let position = match text("ShardIteratorType") {
         "TRIM_HORIZON" => ShardPosition::TrimHorizon,
+        "AT_SEQUENCE_NUMBER" => ShardPosition::AtSequenceNumber(text("StartingSequenceNumber").into()),
         "AFTER_SEQUENCE_NUMBER" => ShardPosition::AfterSequenceNumber(text("StartingSequenceNumber").into()),
         "AT_TIMESTAMP" => {
             let millis = request["Timestamp"].as_f64().unwrap_or_default() * 1000.0;

@@ -85,6 +85,9 @@ impl KinesisApi for KinesisClient {
             ShardPosition::AtTimestamp(time) => {
                 request.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(date_time(*time))
             }
+            ShardPosition::AtSequenceNumber(number) => request
+                .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+                .starting_sequence_number(number.as_str()),
             ShardPosition::AfterSequenceNumber(number) => request
                 .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
                 .starting_sequence_number(number.as_str()),

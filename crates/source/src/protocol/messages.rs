@@ -21,6 +21,8 @@ pub enum Request {
     GetShardIterator {
         /// The shard.
         shard: ShardId,
+        /// The grant that this is asked under; the answer goes back with it.
+        epoch: u64,
         /// Where it is to begin.
         position: ShardPosition,
     },
@@ -28,6 +30,8 @@ pub enum Request {
     GetRecords {
         /// The shard that the iterator belongs to.
         shard: ShardId,
+        /// The grant that this is asked under; the answer goes back with it.
+        epoch: u64,
         /// The iterator.
         iterator: String,
     },
@@ -74,7 +78,7 @@ pub struct RawRecord {
 
 /// What an answer brought.
 #[derive(Debug, Default)]
-pub struct Delivery {
+pub struct Fetched {
     /// Records to hand on.
     pub records: Vec<RawRecord>,
     /// How far behind the tip they are, in milliseconds.

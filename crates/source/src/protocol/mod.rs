@@ -7,20 +7,27 @@
 //!              poll_request(now) -> Request      perform it
 //!   driver  <─────────────────────────────── StreamConsumer ──┬── ShardConsumer  (one a shard being read)
 //!           ───────────────────────────────>                  └── ...
-//!              handle_*(now, answer) -> Delivery  records, in order per shard, parents before children
+//!              handle_*(now, answer) -> Fetched   records, in order per shard, parents before children
 //! ```
 
+mod ack_window;
 mod lease;
+mod lease_coordinator;
 mod messages;
 mod pacing;
+mod planner;
 mod position;
+mod scheduler;
 mod shard;
 mod shard_consumer;
+mod shard_sync;
 mod stream_consumer;
 
 pub use lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
-pub use messages::{Delivery, RawRecord, RecordPage, Request, ShardPage};
+pub use lease_coordinator::LeaseConfig;
+pub use messages::{Fetched, RawRecord, RecordPage, Request, ShardPage};
 pub use pacing::{Pacing, RetryPolicy};
 pub use position::{ShardPosition, StartPosition, Stop};
+pub use scheduler::{BatchId, Lent, Outcome, PositionRange, Scheduler, SchedulerConfig, SchedulerRequest};
 pub use shard::{SequenceNumber, Shard, ShardId, StreamId};
 pub use stream_consumer::{ConsumerConfig, Progress, ShardSelection, StreamConsumer};

@@ -39,6 +39,8 @@ pub enum ShardPosition {
     TrimHorizon,
     /// At the first record of this time or later.
     AtTimestamp(Timestamp),
+    /// At this record.
+    AtSequenceNumber(SequenceNumber),
     /// Behind this record.
     AfterSequenceNumber(SequenceNumber),
 }
@@ -54,6 +56,7 @@ pub(crate) struct Window {
     end: Option<End>,
     /// Whether the end lies behind the first listing, which then does not tell what is open at the end.
     pub(crate) ends_after_first_listing: bool,
+    ends_at_first_past: bool,
 }
 
 /// By how much times of arrival may step back within a shard.
@@ -81,7 +84,13 @@ impl Window {
             Stop::At(at) => Some(End { at, tip_is_enough: false }),
         };
         let ends_after_first_listing = matches!(stop, Stop::At(at) if at > server_time);
-        Window { not_before, end, ends_after_first_listing }
+        Window { not_before, end, ends_after_first_listing, ends_at_first_past: false }
+    }
+
+    /// Lets the first record at or past the end end its shard, so that nothing behind it is delivered before it. So it must
+    /// be where positions are kept: all before a checkpoint was delivered.
+    pub(crate) fn ending_at_first_past(self) -> Self {
+        Window { ends_at_first_past: true, ..self }
     }
 
     /// Where shards that exist at the start are begun.
@@ -92,6 +101,12 @@ impl Window {
     pub(crate) fn contains(&self, arrival: Option<Timestamp>) -> bool {
         let Some(arrival) = arrival else { return true };
         self.not_before.is_none_or(|start| arrival >= start) && self.end.is_none_or(|end| arrival < end.at)
+    }
+
+    /// The first of these arrivals that ends the shard, where such a one does.
+    pub(crate) fn first_past_end(&self, arrivals: impl Iterator<Item = Option<Timestamp>>) -> Option<usize> {
+        let end = self.end.filter(|_| self.ends_at_first_past)?;
+        arrivals.into_iter().position(|arrival| arrival.is_some_and(|arrival| arrival >= end.at))
     }
 
     /// Whether a record that arrived then proves that all before the end were read.

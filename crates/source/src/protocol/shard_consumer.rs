@@ -62,8 +62,12 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct ShardConsumer {
     shard: ShardId,
+    /// Tells it from an earlier consumer of the same shard, whose answers may still come.
+    epoch: u64,
     position: ShardPosition,
     state: State,
+    /// Whether nothing more is to be asked for now.
+    paused: bool,
     /// Whether a listing showed it closed.
     closed: bool,
     in_flight: Option<Instant>,
@@ -78,15 +82,18 @@ pub(crate) struct ShardConsumer {
 }
 
 impl ShardConsumer {
-    pub(crate) fn new(shard: ShardId, position: ShardPosition, closed: bool, now: Instant) -> Self {
+    /// A consumer that asks for nothing before `from`.
+    pub(crate) fn new(shard: ShardId, epoch: u64, position: ShardPosition, closed: bool, from: Instant) -> Self {
         ShardConsumer {
             shard,
+            epoch,
+            paused: false,
             closed,
             position,
             state: State::NeedIterator,
             in_flight: None,
             asked_when_closed: false,
-            not_before: now,
+            not_before: from,
             iterator_pacer: Pacer::default(),
             records_pacer: Pacer::default(),
             failures: Failures::default(),
@@ -105,6 +112,15 @@ impl ShardConsumer {
         self.millis_behind_latest
     }
 
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Holds it, or lets it go on. What is outstanding is taken all the same.
+    pub(crate) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
     /// Whether it waits for a listing that it asked for.
     pub(crate) fn is_confirming(&self) -> bool {
         self.in_flight.is_some() && matches!(self.state, State::ConfirmingEnd | State::ConfirmingStop { .. })
@@ -112,7 +128,7 @@ impl ShardConsumer {
 
     /// When the next step may be taken; `None` while an answer is outstanding or nothing is left to do.
     pub(crate) fn ready_at(&self, pacing: &Pacing, now: Instant) -> Option<Instant> {
-        if self.in_flight.is_some() {
+        if self.in_flight.is_some() || self.paused {
             return None;
         }
         let pacer = match self.state {
@@ -151,7 +167,7 @@ impl ShardConsumer {
     /// Moves the position over the page and returns the records that the window lets through.
     pub(crate) fn handle_page(
         &mut self,
-        page: RecordPage,
+        mut page: RecordPage,
         window: &Window,
         pacing: &Pacing,
         now: Instant,
@@ -165,6 +181,10 @@ impl ShardConsumer {
         let behind = page.millis_behind_latest.unwrap_or(0);
         self.millis_behind_latest = page.millis_behind_latest;
 
+        let past_end = window.first_past_end(page.records.iter().map(|record| record.arrival));
+        if let Some(first) = past_end {
+            page.records.truncate(first);
+        }
         let is_empty = page.records.is_empty();
         let last_arrival = page.records.iter().filter_map(|record| record.arrival).max();
         if let Some(last) = page.records.last() {
@@ -172,6 +192,7 @@ impl ShardConsumer {
         }
         let at_tip = is_empty && behind == 0;
         self.state = match page.next_iterator {
+            _ if past_end.is_some() => State::Finished(Finish::Stopped),
             Some(_) if last_arrival.is_some_and(|arrival| window.is_passed_by(arrival)) => {
                 State::Finished(Finish::Stopped)
             }

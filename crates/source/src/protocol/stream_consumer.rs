@@ -4,10 +4,12 @@
 //! retention and blocks nobody. Shards known from the first listing begin at the start position, later ones at their
 //! beginning.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::messages::{Delivery, RecordPage, Request, ShardPage};
+use jiff::Timestamp;
+
+use super::messages::{Fetched, RecordPage, Request, ShardPage};
 use super::pacing::{Failures, Pacing, RetryPolicy};
 use super::position::{ShardPosition, StartPosition, Stop, Window};
 use super::shard::{Shard, ShardId, StreamId};
@@ -37,6 +39,8 @@ pub enum ShardSelection {
     All,
     /// These alone, without their children.
     Only(Vec<ShardId>),
+    /// Those that are [granted](StreamConsumer::grant), while they are.
+    Granted,
 }
 
 /// How far a consumer has come.
@@ -73,8 +77,20 @@ enum Phase {
     Finished(Finish),
 }
 
+/// A granted shard that was read to an end.
+#[derive(Debug)]
+pub(crate) struct FinishedShard {
+    pub(crate) shard: ShardId,
+    pub(crate) epoch: u64,
+    pub(crate) finish: Finish,
+    /// The shards that continue it, where its end named them.
+    pub(crate) children: Vec<Shard>,
+}
+
 struct Tracked {
     shard: Shard,
+    /// The children that its end named.
+    children: Vec<Shard>,
     from: ShardPosition,
     phase: Phase,
 }
@@ -98,6 +114,10 @@ pub struct StreamConsumer {
     list_again: bool,
     /// Whether a shard's end named children that only a listing can place.
     children_to_list: bool,
+    /// With grants: the listing that was not taken yet, and the shards that were read to an end.
+    unseen_listing: Option<Vec<Shard>>,
+    finished: VecDeque<FinishedShard>,
+    server_time: Option<Timestamp>,
     rng: fastrand::Rng,
 }
 
@@ -117,6 +137,9 @@ impl StreamConsumer {
             listed: false,
             list_again: false,
             children_to_list: false,
+            unseen_listing: None,
+            finished: VecDeque::new(),
+            server_time: None,
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -143,9 +166,10 @@ impl StreamConsumer {
                 Some(_) => {}
                 None => continue,
             }
+            let epoch = consumer.epoch();
             match consumer.take_step(&pacing, now) {
-                Step::GetIterator(position) => return Some(Request::GetShardIterator { shard: id, position }),
-                Step::GetRecords(iterator) => return Some(Request::GetRecords { shard: id, iterator }),
+                Step::GetIterator(position) => return Some(Request::GetShardIterator { shard: id, epoch, position }),
+                Step::GetRecords(iterator) => return Some(Request::GetRecords { shard: id, epoch, iterator }),
                 Step::List => {
                     self.want_listing(now);
                     if let Some(request) = self.poll_listing(now) {
@@ -171,7 +195,12 @@ impl StreamConsumer {
 
     /// Whether all that was asked for has been read. Never while following.
     pub fn is_finished(&self) -> bool {
-        let follows = matches!((self.config.stop, &self.config.shards), (Stop::Never, ShardSelection::All));
+        let follows = match &self.config.shards {
+            ShardSelection::All => self.config.stop == Stop::Never,
+            ShardSelection::Only(_) => false,
+            // Whoever grants knows.
+            ShardSelection::Granted => true,
+        };
         self.listed
             && !self.children_to_list
             && !follows
@@ -205,7 +234,12 @@ impl StreamConsumer {
         };
         self.connected = true;
         self.listing_failures.succeeded();
-        self.window.get_or_insert_with(|| Window::pin(self.config.start, self.config.stop, page.server_time));
+        self.server_time.get_or_insert(page.server_time);
+        let granted = self.config.shards == ShardSelection::Granted;
+        self.window.get_or_insert_with(|| {
+            let window = Window::pin(self.config.start, self.config.stop, page.server_time);
+            if granted { window.ending_at_first_past() } else { window }
+        });
         shards.extend(page.shards);
         if let Some(token) = page.next_token {
             self.listing = Listing::More { token, shards };
@@ -219,9 +253,13 @@ impl StreamConsumer {
     pub fn handle_iterator(
         &mut self,
         shard: &ShardId,
+        epoch: u64,
         answer: Result<String, ApiError>,
         now: Instant,
     ) -> Result<(), Error> {
+        if !self.is_current(shard, epoch) {
+            return Ok(());
+        }
         match answer {
             Ok(iterator) => {
                 if let Some(consumer) = self.consumer(shard) {
@@ -238,29 +276,77 @@ impl StreamConsumer {
     pub fn handle_records(
         &mut self,
         shard: &ShardId,
+        epoch: u64,
         answer: Result<RecordPage, ApiError>,
         now: Instant,
-    ) -> Result<Delivery, Error> {
+    ) -> Result<Fetched, Error> {
+        if !self.is_current(shard, epoch) {
+            return Ok(Fetched::default());
+        }
         let page = match answer {
             Ok(page) => page,
-            Err(error) => return self.shard_failed(shard, error, now).map(|()| Delivery::default()),
+            Err(error) => return self.shard_failed(shard, error, now).map(|()| Fetched::default()),
         };
         let window = self.window.unwrap_or_default();
         let pacing = self.config.pacing;
         let children = page.child_shards.clone();
         let at_end = page.next_iterator.is_none();
-        let Some(consumer) = self.consumer(shard) else { return Ok(Delivery::default()) };
+        let Some(consumer) = self.consumer(shard) else { return Ok(Fetched::default()) };
         let records = consumer.handle_page(page, &window, &pacing, now);
-        let delivery = Delivery { records, millis_behind_latest: consumer.millis_behind_latest() };
+        let fetched = Fetched { records, millis_behind_latest: consumer.millis_behind_latest() };
         let finished = consumer.finish().is_some();
         if at_end {
-            self.track_children(children, now);
+            self.track_children(shard, children, now);
         }
         self.schedule(shard, now);
         if finished {
             self.start_shards(now);
         }
-        Ok(delivery)
+        Ok(fetched)
+    }
+
+    /// Reads a shard from `position` on, not before `from`, and not its children. `epoch` tells this grant from others of
+    /// the same shard.
+    pub(crate) fn grant(&mut self, shard: Shard, epoch: u64, position: ShardPosition, from: Instant, now: Instant) {
+        let id = shard.id.clone();
+        let consumer = ShardConsumer::new(id.clone(), epoch, position.clone(), shard.closed, from);
+        let phase = Phase::Reading(Box::new(consumer));
+        self.shards.insert(id.clone(), Tracked { shard, children: Vec::new(), from: position, phase });
+        self.schedule(&id, now);
+    }
+
+    /// Reads a shard no further. What is outstanding will be ignored.
+    pub(crate) fn revoke(&mut self, shard: &ShardId) {
+        self.shards.remove(shard);
+        self.finished.retain(|finished| finished.shard != *shard);
+    }
+
+    /// Holds a granted shard, or lets it go on.
+    pub(crate) fn set_paused(&mut self, shard: &ShardId, paused: bool, now: Instant) {
+        if let Some(consumer) = self.consumer(shard) {
+            consumer.set_paused(paused);
+        }
+        self.schedule(shard, now);
+    }
+
+    /// The latest complete listing, once.
+    pub(crate) fn take_listing(&mut self) -> Option<Vec<Shard>> {
+        self.unseen_listing.take()
+    }
+
+    /// A granted shard that was read to an end; it is granted no longer.
+    pub(crate) fn take_finished(&mut self) -> Option<FinishedShard> {
+        self.finished.pop_front()
+    }
+
+    /// The server's time at the first listing, in whole seconds.
+    pub(crate) fn server_time(&self) -> Option<Timestamp> {
+        self.server_time
+    }
+
+    /// Whether an answer belongs to the consumer that the shard has now.
+    fn is_current(&mut self, shard: &ShardId, epoch: u64) -> bool {
+        self.consumer(shard).is_some_and(|consumer| consumer.epoch() == epoch)
     }
 
     fn poll_listing(&mut self, now: Instant) -> Option<Request> {
@@ -279,7 +365,7 @@ impl StreamConsumer {
     }
 
     /// Asks for a listing that begins from now on: one under way may not show what has just happened.
-    fn want_listing(&mut self, now: Instant) {
+    pub(crate) fn want_listing(&mut self, now: Instant) {
         match &mut self.listing {
             Listing::Due(at) => *at = now,
             Listing::InFlight(_) | Listing::More { .. } => self.list_again = true,
@@ -295,6 +381,9 @@ impl StreamConsumer {
                 let (stream, shard) = (self.stream.clone(), missing.clone());
                 return Err(Error::ShardNotFound { stream, shard, existing });
             }
+        }
+        if self.config.shards == ShardSelection::Granted {
+            self.unseen_listing = Some(shards.clone());
         }
         let open: BTreeMap<ShardId, bool> = shards.iter().map(|shard| (shard.id.clone(), !shard.closed)).collect();
         if is_first {
@@ -336,7 +425,13 @@ impl StreamConsumer {
 
     /// Takes the children that a shard's end names. One whose other parent is not known yet waits for a listing, which
     /// has both, or shows that the parent is gone.
-    fn track_children(&mut self, children: Vec<Shard>, now: Instant) {
+    fn track_children(&mut self, parent: &ShardId, children: Vec<Shard>, now: Instant) {
+        if self.config.shards == ShardSelection::Granted {
+            if let Some(tracked) = self.shards.get_mut(parent) {
+                tracked.children = children;
+            }
+            return;
+        }
         let (known, other): (Vec<Shard>, Vec<Shard>) =
             children.into_iter().partition(|child| child.parents.iter().all(|parent| self.shards.contains_key(parent)));
         self.track_all(known, ShardPosition::TrimHorizon);
@@ -351,9 +446,10 @@ impl StreamConsumer {
             let selected = match &self.config.shards {
                 ShardSelection::All => true,
                 ShardSelection::Only(wanted) => wanted.contains(&shard.id),
+                ShardSelection::Granted => false,
             };
             if selected {
-                let tracked = Tracked { shard, from: from.clone(), phase: Phase::Waiting };
+                let tracked = Tracked { shard, children: Vec::new(), from: from.clone(), phase: Phase::Waiting };
                 self.shards.entry(tracked.shard.id.clone()).or_insert(tracked);
             }
         }
@@ -371,7 +467,7 @@ impl StreamConsumer {
                 if parents().any(|parent| matches!(parent.phase, Phase::Finished(Finish::Stopped))) {
                     decided.push((id.clone(), Phase::Finished(Finish::Stopped)));
                 } else if parents().all(|parent| matches!(parent.phase, Phase::Finished(Finish::Ended))) {
-                    let consumer = ShardConsumer::new(id.clone(), tracked.from.clone(), tracked.shard.closed, now);
+                    let consumer = ShardConsumer::new(id.clone(), 0, tracked.from.clone(), tracked.shard.closed, now);
                     decided.push((id.clone(), Phase::Reading(Box::new(consumer))));
                 }
             }
@@ -394,6 +490,12 @@ impl StreamConsumer {
         let Some(tracked) = self.shards.get_mut(id) else { return };
         let Phase::Reading(consumer) = &tracked.phase else { return };
         if let Some(finish) = consumer.finish() {
+            if self.config.shards == ShardSelection::Granted {
+                let (epoch, children) = (consumer.epoch(), std::mem::take(&mut tracked.children));
+                self.finished.push_back(FinishedShard { shard: id.clone(), epoch, finish, children });
+                self.shards.remove(id);
+                return;
+            }
             tracked.phase = Phase::Finished(finish);
         } else if let Some(at) = consumer.ready_at(&pacing, now) {
             self.ready.insert((at, id.clone()));

@@ -1,0 +1,588 @@
+//! A worker's part in sharing a stream's shards: which leases it holds, keeps alive, takes, checkpoints and gives back.
+//!
+//! ```text
+//!              poll_request(now) -> LeaseRequest     perform it
+//!   caller <───────────────────────────────────── LeaseCoordinator
+//!          ──────────────────────────────────────>
+//!              handle_leases, handle_written         what the store answered
+//!              handle_shards                         what shards the stream has
+//!              checkpoint, complete, release         what became of the shards that are read
+//!              poll_event() -> LeaseEvent            begin to read, cease to read
+//! ```
+//!
+//! A lease is held from the answer to the write that took it. It is lost when a write is refused, when a listing shows
+//! another owner, or when no write succeeded for the failover time, counted from when the last good one was *sent*:
+//! the others cannot have seen its counter earlier, so they cannot take it earlier. A lost lease is never written again.
+//!
+//! Each lease is written once in a third of the failover time: its checkpoint if that moved, else a renewal.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::lease::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
+use super::pacing::{Failures, RetryPolicy};
+use super::planner::{Candidate, leases_to_take};
+use super::shard::{Shard, ShardId};
+use super::shard_sync::{StartAt, lease_of, leases_to_create};
+use crate::error::LeaseStoreError;
+
+/// How a worker shares the stream with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeaseConfig {
+    /// This worker's name, unlike any other's that shares the stream.
+    pub worker_id: String,
+    /// How long a lease may go without a write before others take it: 10 s, as KCL's `failoverTimeMillis`. All workers
+    /// should have the same.
+    pub failover_time: Duration,
+    /// How often checkpoints are written at most: 1 s. In a shared table they are written with the renewals, once in a
+    /// third of the failover time, unless this is longer.
+    pub checkpoint_interval: Duration,
+    /// The most leases to hold: no bound.
+    pub max_leases: usize,
+}
+
+impl LeaseConfig {
+    /// The defaults, for a worker of this name.
+    pub fn new(worker_id: impl Into<String>) -> Self {
+        LeaseConfig {
+            worker_id: worker_id.into(),
+            failover_time: Duration::from_secs(10),
+            checkpoint_interval: Duration::from_secs(1),
+            max_leases: usize::MAX,
+        }
+    }
+
+    /// A little before a third, as KCL: three attempts before the lease is lost.
+    fn renew_interval(&self) -> Duration {
+        (self.failover_time / 3).saturating_sub(Duration::from_millis(25))
+    }
+}
+
+/// Something to do for a [`LeaseCoordinator`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeaseRequest {
+    List,
+    Write(Vec<LeaseWrite>),
+}
+
+/// What happened to a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeaseEvent {
+    /// It is held, and no parent stands in the way: read on from its checkpoint.
+    Readable(Box<Lease>),
+    /// It is held no longer: deliver nothing more.
+    Lost(ShardId),
+}
+
+/// How often leases are listed while one that is held waits for its parents, which others may be reading.
+const WAIT_FOR_PARENTS: Duration = Duration::from_secs(2);
+
+pub(crate) struct LeaseCoordinator {
+    config: LeaseConfig,
+    retry: RetryPolicy,
+    /// Whether nobody else writes to the store.
+    exclusive: bool,
+    /// The leases as last seen.
+    seen: BTreeMap<ShardId, Seen>,
+    held: BTreeMap<ShardId, Held>,
+    /// Leases to add.
+    to_create: BTreeMap<ShardId, Lease>,
+    /// Leases to take, as planned last.
+    to_take: BTreeSet<ShardId>,
+    listing: Listing,
+    /// Whether leases were ever listed.
+    listed: bool,
+    /// What the store was asked to write, and when.
+    writing: Option<(Vec<LeaseWrite>, Instant)>,
+    not_before: Instant,
+    failures: Failures,
+    events: VecDeque<LeaseEvent>,
+    /// Whether no more leases are wanted.
+    leaving: bool,
+    rng: fastrand::Rng,
+}
+
+struct Seen {
+    lease: Lease,
+    /// When its counter was first seen as it is.
+    since: Instant,
+}
+
+#[derive(Debug)]
+enum Listing {
+    Due(Instant),
+    /// Asked for at this time.
+    InFlight(Instant),
+}
+
+struct Held {
+    counter: u64,
+    /// When the last write that succeeded was sent.
+    renewed: Instant,
+    written: Checkpoint,
+    /// Where the checkpoint is to go.
+    wanted: Checkpoint,
+    children: Vec<ShardId>,
+    checkpointed: Instant,
+    /// Whether a write's outcome is not known, so that a further one may find the row already changed by it.
+    in_doubt: bool,
+    /// Whether it was announced as readable.
+    readable: bool,
+    releasing: bool,
+}
+
+impl Held {
+    fn is_dirty(&self) -> bool {
+        self.wanted != self.written
+    }
+}
+
+impl LeaseCoordinator {
+    pub(crate) fn new(config: LeaseConfig, retry: RetryPolicy, exclusive: bool, seed: u64, now: Instant) -> Self {
+        // Three attempts should fit into the failover time.
+        let retry = RetryPolicy { longest_wait: retry.longest_wait.min(config.renew_interval()), ..retry };
+        LeaseCoordinator {
+            config,
+            retry,
+            exclusive,
+            seen: BTreeMap::new(),
+            held: BTreeMap::new(),
+            to_create: BTreeMap::new(),
+            to_take: BTreeSet::new(),
+            listing: Listing::Due(now),
+            listed: false,
+            writing: None,
+            not_before: now,
+            failures: Failures::default(),
+            events: VecDeque::new(),
+            leaving: false,
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// The next request that is due. Two writes are never outstanding at once.
+    pub(crate) fn poll_request(&mut self, now: Instant) -> Option<LeaseRequest> {
+        self.drop_expired(now);
+        if now < self.not_before {
+            return None;
+        }
+        if self.writing.is_none() {
+            let writes = self.writes(now);
+            if !writes.is_empty() {
+                self.writing = Some((writes.clone(), now));
+                return Some(LeaseRequest::Write(writes));
+            }
+        }
+        if self.writing.is_none() && matches!(self.listing, Listing::Due(at) if at <= now) && !self.leaving {
+            self.listing = Listing::InFlight(now);
+            return Some(LeaseRequest::List);
+        }
+        None
+    }
+
+    /// When to call [`poll_request`](Self::poll_request) again if no answer comes before.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        let listing = match self.listing {
+            Listing::Due(at) if self.writing.is_none() && !self.leaving => Some(at),
+            _ => None,
+        };
+        let writes = self.held.values().filter_map(|held| self.write_due(held)).filter(|_| self.writing.is_none());
+        let planned = !(self.to_create.is_empty() && self.to_take.is_empty()) && self.writing.is_none();
+        let planned = planned.then_some(self.not_before);
+        let asking = listing.into_iter().chain(writes).chain(planned).min().map(|at| at.max(self.not_before));
+        let expiry = self.held.values().map(|held| held.renewed + self.config.failover_time);
+        let expiry = expiry.min().filter(|_| !self.exclusive);
+        asking.into_iter().chain(expiry).min()
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<LeaseEvent> {
+        self.events.pop_front()
+    }
+
+    /// Takes the answer to [`LeaseRequest::List`]. `Err` gives the failure back if it is final.
+    pub(crate) fn handle_leases(
+        &mut self,
+        answer: Result<Vec<Lease>, LeaseStoreError>,
+        now: Instant,
+    ) -> Result<(), LeaseStoreError> {
+        let leases = match answer {
+            Ok(leases) => leases,
+            Err(error) => {
+                self.listing = Listing::Due(now);
+                return self.failed(error, now);
+            }
+        };
+        let Listing::InFlight(asked) = self.listing else { return Ok(()) };
+        self.failures.succeeded();
+        self.listed = true;
+        let mut before = std::mem::take(&mut self.seen);
+        for lease in leases {
+            let seen = match before.remove(&lease.shard) {
+                // As it was; or written by this worker since the store was asked.
+                Some(seen) if seen.lease.counter >= lease.counter => seen,
+                _ => Seen { lease, since: now },
+            };
+            self.seen.insert(seen.lease.shard.clone(), seen);
+        }
+        // What was learned since the store was asked may be younger than its answer.
+        self.seen.extend(before.into_iter().filter(|(_, seen)| seen.since >= asked));
+        let lost: Vec<ShardId> = self.held.keys().filter(|shard| !self.is_mine(shard)).cloned().collect();
+        for shard in lost {
+            self.lose(&shard);
+        }
+        self.plan(now);
+        self.announce();
+        let waits = self.held.values().any(|held| !held.readable && !held.releasing);
+        let interval = match (self.exclusive, waits) {
+            (true, _) => Duration::from_secs(3600),
+            (false, true) => WAIT_FOR_PARENTS.min(self.config.failover_time),
+            (false, false) => self.config.failover_time,
+        };
+        self.listing = Listing::Due(now + interval);
+        Ok(())
+    }
+
+    /// Takes the answers to [`LeaseRequest::Write`].
+    pub(crate) fn handle_written(
+        &mut self,
+        answers: Vec<Result<WriteOutcome, LeaseStoreError>>,
+        now: Instant,
+    ) -> Result<(), LeaseStoreError> {
+        let Some((writes, sent)) = self.writing.take() else { return Ok(()) };
+        let mut failure = None;
+        for (write, answer) in writes.into_iter().zip(answers) {
+            match answer {
+                Ok(outcome) => self.written(write, outcome, sent, now),
+                Err(error) => {
+                    if let Some(held) = self.held.get_mut(write.shard()) {
+                        held.in_doubt = true;
+                    }
+                    failure = Some(error);
+                }
+            }
+        }
+        match failure {
+            Some(error) => self.failed(error, now)?,
+            None => self.failures.succeeded(),
+        }
+        self.announce();
+        Ok(())
+    }
+
+    /// Takes a complete listing of the stream's shards: those without a lease that should have one get one.
+    ///
+    /// `start` is where a worker begins that finds no leases at all.
+    pub(crate) fn handle_shards<'a>(&mut self, shards: impl Iterator<Item = &'a Shard>, start: &StartAt) {
+        if !self.listed || self.leaving {
+            return;
+        }
+        let leases = self.seen.iter().map(|(shard, seen)| (shard, &seen.lease)).collect();
+        for lease in leases_to_create(&shards.collect::<Vec<_>>(), &leases, start) {
+            self.to_create.insert(lease.shard.clone(), lease);
+        }
+    }
+
+    /// Whether leases were listed, so that shards without one can be told.
+    pub(crate) fn has_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// All before `checkpoint` is settled.
+    pub(crate) fn checkpoint(&mut self, shard: &ShardId, checkpoint: Checkpoint) {
+        if let Some(held) = self.held.get_mut(shard) {
+            held.wanted = checkpoint;
+        }
+    }
+
+    /// All of the shard is settled. Its children get their leases first, but for one whose other parent has none, and must
+    /// not come to be taken for dealt with: that one waits for a listing.
+    pub(crate) fn complete(&mut self, shard: &ShardId, children: Vec<Shard>) {
+        let Some(held) = self.held.get_mut(shard) else { return };
+        held.wanted = Checkpoint::ShardEnd;
+        held.children = children.iter().map(|child| child.id.clone()).collect();
+        for child in children {
+            let has_parents = child.parents.iter().all(|parent| self.seen.contains_key(parent));
+            if has_parents && !self.seen.contains_key(&child.id) {
+                self.to_create.insert(child.id.clone(), lease_of(&child, Checkpoint::TrimHorizon, None));
+            }
+        }
+    }
+
+    /// Takes nothing more, and gives back what was not announced yet.
+    pub(crate) fn leave(&mut self) {
+        self.leaving = true;
+        self.to_create.clear();
+        self.to_take.clear();
+        for held in self.held.values_mut() {
+            held.releasing |= !held.readable;
+        }
+    }
+
+    /// Gives a shard back, once its checkpoint is written.
+    pub(crate) fn release(&mut self, shard: &ShardId) {
+        if let Some(held) = self.held.get_mut(shard) {
+            held.releasing = true;
+        }
+    }
+
+    /// Gives all shards back but these.
+    pub(crate) fn release_but(&mut self, keep: impl Fn(&ShardId) -> bool) {
+        for (shard, held) in &mut self.held {
+            held.releasing |= !keep(shard);
+        }
+    }
+
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.held.is_empty() && self.writing.is_none()
+    }
+
+    /// The leases as last seen.
+    pub(crate) fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.seen.values().map(|seen| &seen.lease)
+    }
+
+    /// Whether another worker keeps the lease alive.
+    pub(crate) fn is_held_elsewhere(&self, shard: &ShardId, now: Instant) -> bool {
+        let holder = self.seen.get(shard).and_then(|seen| self.holder(seen, now));
+        holder.is_some_and(|holder| holder != self.config.worker_id)
+    }
+
+    /// Whether what is settled of the shard has been written.
+    pub(crate) fn is_written(&self, shard: &ShardId) -> bool {
+        self.held.get(shard).is_none_or(|held| !held.is_dirty())
+    }
+
+    /// Whether leases are still to be added.
+    pub(crate) fn is_creating(&self) -> bool {
+        !self.to_create.is_empty()
+    }
+
+    fn writes(&mut self, now: Instant) -> Vec<LeaseWrite> {
+        // Parents first: a shard without a lease of which a descendant has one counts as dealt with.
+        let awaits_parent = |lease: &Lease| lease.parents.iter().any(|parent| self.to_create.contains_key(parent));
+        let creatable = self.to_create.values().filter(|lease| !awaits_parent(lease));
+        let mut writes: Vec<LeaseWrite> = creatable.map(|lease| LeaseWrite::Create { lease: lease.clone() }).collect();
+        let owner = &self.config.worker_id;
+        for shard in &self.to_take {
+            if let Some(seen) = self.seen.get(shard) {
+                writes.push(LeaseWrite::Take {
+                    shard: shard.clone(),
+                    owner: owner.clone(),
+                    counter: seen.lease.counter,
+                });
+            }
+        }
+        for (shard, held) in &self.held {
+            // A parent's end is written once its children have their leases.
+            let waits = held.children.iter().any(|child| self.to_create.contains_key(child));
+            if waits || self.write_due(held).is_none_or(|at| at > now) {
+                continue;
+            }
+            let (shard, owner, counter) = (shard.clone(), owner.clone(), held.counter);
+            writes.push(if held.is_dirty() {
+                let (checkpoint, children) = (held.wanted.clone(), held.children.clone());
+                LeaseWrite::Checkpoint { shard, owner, counter, checkpoint, children }
+            } else if held.releasing {
+                LeaseWrite::Release { shard, owner }
+            } else {
+                LeaseWrite::Renew { shard, owner, counter }
+            });
+        }
+        writes
+    }
+
+    /// When a held lease is to be written next.
+    fn write_due(&self, held: &Held) -> Option<Instant> {
+        if held.releasing || (held.is_dirty() && held.wanted == Checkpoint::ShardEnd) {
+            return Some(held.renewed);
+        }
+        let interval = self.config.renew_interval();
+        let renewal = (!self.exclusive).then(|| held.renewed + interval);
+        let least = if self.exclusive { Duration::ZERO } else { interval };
+        let checkpoint = held.is_dirty().then(|| held.checkpointed + self.config.checkpoint_interval.max(least));
+        renewal.into_iter().chain(checkpoint).min()
+    }
+
+    fn written(&mut self, write: LeaseWrite, outcome: WriteOutcome, sent: Instant, now: Instant) {
+        let shard = write.shard().clone();
+        match (write, outcome) {
+            (LeaseWrite::Create { lease }, outcome) => {
+                self.to_create.remove(&shard);
+                let lease = match outcome {
+                    WriteOutcome::Done => lease,
+                    // Another worker was faster.
+                    WriteOutcome::Refused(Some(row)) => *row,
+                    WriteOutcome::Refused(None) => return,
+                };
+                self.seen.entry(shard).or_insert(Seen { lease, since: now });
+                self.plan(now);
+            }
+            (write @ LeaseWrite::Take { .. }, WriteOutcome::Done) => {
+                self.to_take.remove(&shard);
+                if let Some(lease) = self.note(&write, now) {
+                    self.hold(lease, sent);
+                }
+            }
+            (LeaseWrite::Take { .. }, WriteOutcome::Refused(row)) => {
+                self.to_take.remove(&shard);
+                self.note_row(&shard, row, now);
+            }
+            (LeaseWrite::Release { .. }, WriteOutcome::Done) => {
+                self.held.remove(&shard);
+            }
+            (write, WriteOutcome::Done) => {
+                if let Some(held) = self.held.get_mut(&shard) {
+                    held.counter += 1;
+                    held.renewed = sent;
+                    held.in_doubt = false;
+                    if let LeaseWrite::Checkpoint { checkpoint, .. } = &write {
+                        held.written = checkpoint.clone();
+                        held.checkpointed = sent;
+                    }
+                }
+                self.note(&write, now);
+                self.end_if_complete(&shard);
+            }
+            (write, WriteOutcome::Refused(row)) => self.refused(&write, row, sent, now),
+        }
+    }
+
+    /// A write to a lease that was held is refused: by another owner, or because an earlier attempt, whose answer never
+    /// came, was done after all.
+    fn refused(&mut self, write: &LeaseWrite, row: Option<Box<Lease>>, sent: Instant, now: Instant) {
+        let shard = write.shard().clone();
+        let own = row.as_deref().filter(|row| row.owner.as_deref() == Some(&self.config.worker_id)).cloned();
+        match (self.held.get_mut(&shard), own) {
+            (Some(held), Some(row)) if held.in_doubt && row.counter == held.counter + 1 => {
+                held.counter = row.counter;
+                held.in_doubt = false;
+                held.renewed = sent;
+                held.written = row.checkpoint.clone();
+                self.note_row(&shard, Some(Box::new(row)), now);
+                self.end_if_complete(&shard);
+            }
+            _ => {
+                self.note_row(&shard, row, now);
+                self.lose(&shard);
+            }
+        }
+    }
+
+    /// A shard whose end is written needs no owner. KCL, too, gives such leases back.
+    fn end_if_complete(&mut self, shard: &ShardId) {
+        if let Some(held) = self.held.get_mut(shard).filter(|held| held.written == Checkpoint::ShardEnd) {
+            held.releasing = true;
+        }
+    }
+
+    /// Does a write that was done to what is known, and returns the row.
+    fn note(&mut self, write: &LeaseWrite, now: Instant) -> Option<Lease> {
+        let seen = self.seen.get_mut(write.shard())?;
+        let mut row = BTreeMap::from([(seen.lease.shard.clone(), seen.lease.clone())]);
+        write.apply_to(&mut row);
+        seen.lease = row.pop_first()?.1;
+        seen.since = now;
+        Some(seen.lease.clone())
+    }
+
+    fn note_row(&mut self, shard: &ShardId, row: Option<Box<Lease>>, now: Instant) {
+        match row {
+            Some(row) => self.seen.insert(shard.clone(), Seen { lease: *row, since: now }),
+            None => self.seen.remove(shard),
+        };
+    }
+
+    fn hold(&mut self, lease: Lease, renewed: Instant) {
+        let held = Held {
+            counter: lease.counter,
+            renewed,
+            written: lease.checkpoint.clone(),
+            wanted: lease.checkpoint,
+            children: Vec::new(),
+            checkpointed: renewed,
+            in_doubt: false,
+            readable: false,
+            releasing: self.leaving,
+        };
+        self.held.insert(lease.shard, held);
+    }
+
+    fn lose(&mut self, shard: &ShardId) {
+        if self.held.remove(shard).is_some_and(|held| held.readable) {
+            self.events.push_back(LeaseEvent::Lost(shard.clone()));
+        }
+    }
+
+    /// Gives up what was not written for so long that others may have taken it.
+    fn drop_expired(&mut self, now: Instant) {
+        let is_expired = |held: &Held| !self.exclusive && now >= held.renewed + self.config.failover_time;
+        let expired: Vec<ShardId> =
+            self.held.iter().filter(|(_, held)| is_expired(held)).map(|(shard, _)| shard.clone()).collect();
+        for shard in expired {
+            self.lose(&shard);
+        }
+    }
+
+    /// Whether the row says what this worker believes of a lease that it holds. A write whose answer did not come yet, or
+    /// never, may show in it.
+    fn is_mine(&self, shard: &ShardId) -> bool {
+        let (Some(held), Some(seen)) = (self.held.get(shard), self.seen.get(shard)) else { return false };
+        let is_written = |(writes, _): &(Vec<LeaseWrite>, Instant)| writes.iter().any(|write| write.shard() == shard);
+        let open = held.in_doubt || self.writing.as_ref().is_some_and(is_written);
+        let counter_fits = seen.lease.counter <= held.counter + u64::from(open);
+        seen.lease.owner.as_deref() == Some(&self.config.worker_id) && counter_fits
+    }
+
+    /// Decides anew which leases to take.
+    fn plan(&mut self, now: Instant) {
+        if self.leaving {
+            return;
+        }
+        let mut rng = self.rng.fork();
+        let candidates: Vec<Candidate<'_>> = self
+            .seen
+            .values()
+            .filter(|seen| !seen.lease.is_complete())
+            .map(|seen| Candidate { shard: &seen.lease.shard, holder: self.holder(seen, now) })
+            .collect();
+        let worker = &self.config.worker_id;
+        let take = leases_to_take(worker, &candidates, self.config.max_leases, &mut rng);
+        self.to_take = take.into_iter().collect();
+    }
+
+    /// Who keeps a lease alive. A row that names this worker, which does not hold it, is one of an earlier run.
+    fn holder<'a>(&'a self, seen: &'a Seen, now: Instant) -> Option<&'a str> {
+        let worker = self.config.worker_id.as_str();
+        if self.held.contains_key(&seen.lease.shard) {
+            return Some(worker);
+        }
+        let alive = !self.exclusive && now < seen.since + self.config.failover_time;
+        seen.lease.owner.as_deref().filter(|owner| alive && *owner != worker)
+    }
+
+    /// Announces the leases that are held and whose parents are all read.
+    fn announce(&mut self) {
+        for (shard, held) in &mut self.held {
+            let Some(seen) = self.seen.get(shard).filter(|_| !held.readable && !held.releasing) else { continue };
+            let is_open = |parent: &ShardId| self.seen.get(parent).is_some_and(|seen| !seen.lease.is_complete());
+            if !seen.lease.parents.iter().any(is_open) {
+                held.readable = true;
+                self.events.push_back(LeaseEvent::Readable(Box::new(seen.lease.clone())));
+            }
+        }
+    }
+
+    fn failed(&mut self, error: LeaseStoreError, now: Instant) -> Result<(), LeaseStoreError> {
+        if !error.is_retryable() {
+            return Err(error);
+        }
+        match self.failures.failed(&self.retry, &mut self.rng, now) {
+            Some(at) => {
+                self.not_before = at;
+                Ok(())
+            }
+            None => Err(error),
+        }
+    }
+}

@@ -1,0 +1,626 @@
+//! Reads the shards of one stream that this worker holds leases of, and checkpoints what is settled.
+//!
+//! ```text
+//!              poll_request(now) -> SchedulerRequest                 perform it
+//!   driver  <──────────────────────────────────────── Scheduler ──┬── LeaseCoordinator   which shards are ours
+//!           ────────────────────────────────────────>             ├── StreamConsumer     what to ask Kinesis
+//!              handle_*(answer) -> Vec<Lent>                      └── AckWindow          one a shard that is read
+//!              handle_ack(id, outcome)
+//!
+//!   a shard:   lease readable ──> granted ──> batches lent ──> settled ──> watermark ──> checkpoint
+//!                  ^                 │  ^          │
+//!                  │      lease lost │  └──────────┘ abandoned: read again from the watermark, under a new epoch
+//!                  └─────────────────┘
+//! ```
+//!
+//! # What it guarantees
+//!
+//! *At least once.* A checkpoint never passes a batch that is not settled, a shard's end is written only when all of it
+//! is settled, and its children are read only after that. So whatever is not settled when a worker dies is read again,
+//! by it or by another. Records come twice where that happened: what was lent and not checkpointed before a crash, the
+//! loss of a lease, or an abandonment.
+//!
+//! *In order.* Within an epoch a shard's batches are lent in order, and after an abandonment again from the first that
+//! was not settled. Answers of an earlier epoch are ignored.
+//!
+//! *Exactly once* is for a sink that commits a batch's range together with its data, and looks there for what it has
+//! before it adds: (shard, sequence number, sub-sequence number) identifies a record for good.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::ack_window::{AckWindow, WindowLimits};
+use super::lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
+use super::lease_coordinator::{LeaseConfig, LeaseCoordinator, LeaseEvent, LeaseRequest};
+use super::messages::{RawRecord, RecordPage, Request, ShardPage};
+use super::pacing::{Pacing, RetryPolicy};
+use super::position::{ShardPosition, StartPosition, Stop};
+use super::shard::{Shard, ShardId, StreamId};
+use super::shard_consumer::Finish;
+use super::shard_sync::StartAt;
+use super::stream_consumer::{ConsumerConfig, Progress, ShardSelection, StreamConsumer};
+use crate::error::{ApiError, Error, LeaseStoreError};
+use crate::record::{Batch, Record, open};
+
+/// What a [`Scheduler`] reads, and how.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SchedulerConfig {
+    /// Where it begins if there are no leases yet.
+    pub start: StartPosition,
+    /// Where it ends. A shard ends before its first record that arrived at the end or later.
+    pub stop: Stop,
+    /// Ends after this many records.
+    pub count: Option<u64>,
+    /// How fast it reads each shard.
+    pub pacing: Pacing,
+    /// What it does about failures.
+    pub retry: RetryPolicy,
+    /// How it shares the stream.
+    pub leases: LeaseConfig,
+    /// The most bytes of payload in a batch that has more than one record: 1 MiB.
+    pub max_batch_bytes: usize,
+    /// How many bytes of a shard may be lent and not settled before it is read no further: 8 MiB. An answer, of up to
+    /// 10 MiB, is taken whole.
+    pub max_unsettled_bytes_per_shard: usize,
+    /// The same for all shards together: 64 MiB.
+    pub max_unsettled_bytes: usize,
+}
+
+impl SchedulerConfig {
+    /// The defaults.
+    pub fn new(leases: LeaseConfig) -> Self {
+        SchedulerConfig {
+            start: StartPosition::default(),
+            stop: Stop::default(),
+            count: None,
+            pacing: Pacing::default(),
+            retry: RetryPolicy::default(),
+            leases,
+            max_batch_bytes: 1 << 20,
+            max_unsettled_bytes_per_shard: 8 << 20,
+            max_unsettled_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Something to do for a [`Scheduler`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchedulerRequest {
+    /// A call to Kinesis; the answer goes to [`Scheduler::handle_shards`] and its like.
+    Kinesis(Request),
+    /// A listing of the leases; the answer goes to [`Scheduler::handle_leases`].
+    ListLeases,
+    /// Writes to the lease store; the answers go to [`Scheduler::handle_written`].
+    WriteLeases(Vec<LeaseWrite>),
+}
+
+/// Names a batch in an acknowledgement.
+#[derive(Debug, Clone)]
+pub struct BatchId {
+    shard: ShardId,
+    epoch: u64,
+    index: u64,
+    grant: Arc<AtomicBool>,
+}
+
+impl BatchId {
+    /// The number of the grant it was read under: it grows whenever the shard is taken up again.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether the batch is still this worker's to deliver: its lease is held, and nothing before it was abandoned.
+    pub fn is_current(&self) -> bool {
+        self.grant.load(Ordering::Acquire)
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was durably accepted, or put where what is not accepted goes: it may be checkpointed.
+    Settled,
+    /// Nobody will answer for it: it must be read again.
+    Abandoned,
+}
+
+/// A batch that is handed on, to be answered by [`Scheduler::handle_ack`].
+#[derive(Debug)]
+pub struct Lent {
+    /// Its name.
+    pub id: BatchId,
+    /// The records.
+    pub batch: Batch,
+    /// What it covers of the shard.
+    pub range: PositionRange,
+    /// How often what it begins with has been abandoned, in a row.
+    pub abandoned: u32,
+}
+
+/// A stretch of a shard: what lies behind `from`, up to `to`, which is included. The ranges of a shard's batches join
+/// without gaps, so that some hold more than the batch's records: those that were read and left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PositionRange {
+    /// What lies before, or the sentinel that reading began with.
+    pub from: Checkpoint,
+    /// The last record's place.
+    pub to: ExtendedSequenceNumber,
+}
+
+/// How long to wait before reading again what was abandoned, at first and at most.
+const ABANDONED_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// The most batches of a shard that may be open.
+const MAX_OPEN_BATCHES: usize = 4096;
+
+/// See the [module](super::scheduler).
+pub struct Scheduler {
+    name: Arc<str>,
+    config: SchedulerConfig,
+    stream: StreamConsumer,
+    leases: LeaseCoordinator,
+    stream_id: StreamId,
+    reading: BTreeMap<ShardId, Reading>,
+    /// The shards of the latest listing.
+    shards: BTreeMap<ShardId, Shard>,
+    /// Shards read to the read's own end.
+    stopped: BTreeSet<ShardId>,
+    unsettled_bytes: usize,
+    epoch: u64,
+    /// Records that may still be lent.
+    remaining: Option<u64>,
+    draining: bool,
+}
+
+/// A shard that is read, or was, with batches not settled yet.
+struct Reading {
+    shard: Shard,
+    epoch: u64,
+    grant: Grant,
+    /// The checkpoint it was taken up with.
+    begun_with: Checkpoint,
+    /// Behind what the next batch begins.
+    from: Checkpoint,
+    /// All up to this was settled before.
+    resume_after: Option<ExtendedSequenceNumber>,
+    /// What arrived earlier is not wanted.
+    not_before: Option<Timestamp>,
+    window: AckWindow,
+    paused: bool,
+    abandoned: u32,
+    end: Option<(Finish, Vec<Shard>)>,
+}
+
+/// True while batches read under an epoch may be delivered; seen from wherever they wait.
+#[derive(Default)]
+struct Grant(Arc<AtomicBool>);
+
+impl Grant {
+    fn new() -> Self {
+        Grant(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl Scheduler {
+    /// A worker that has asked nothing yet. `exclusive` says that nobody else writes to the lease store; `seed`
+    /// determines jitter and the choice among leases.
+    pub fn new(stream: StreamId, config: SchedulerConfig, exclusive: bool, seed: u64, now: Instant) -> Self {
+        let reads = ConsumerConfig {
+            start: StartPosition::TrimHorizon,
+            stop: config.stop,
+            shards: ShardSelection::Granted,
+            pacing: config.pacing,
+            retry: config.retry,
+        };
+        Scheduler {
+            name: stream.shared_name(),
+            stream: StreamConsumer::new(stream.clone(), reads, seed, now),
+            leases: LeaseCoordinator::new(config.leases.clone(), config.retry, exclusive, !seed, now),
+            stream_id: stream,
+            reading: BTreeMap::new(),
+            shards: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            unsettled_bytes: 0,
+            epoch: 0,
+            remaining: config.count,
+            draining: config.count == Some(0),
+            config,
+        }
+    }
+
+    /// The next request that is due, if any; `may_call` allows calls to Kinesis. It counts as outstanding until its answer
+    /// is handled.
+    pub fn poll_request(&mut self, may_call: bool, now: Instant) -> Option<SchedulerRequest> {
+        self.advance(now);
+        match self.leases.poll_request(now) {
+            Some(LeaseRequest::List) => return Some(SchedulerRequest::ListLeases),
+            Some(LeaseRequest::Write(writes)) => return Some(SchedulerRequest::WriteLeases(writes)),
+            None => self.advance(now),
+        }
+        if !may_call || !self.may_read() {
+            return None;
+        }
+        self.stream.poll_request(now).map(SchedulerRequest::Kinesis)
+    }
+
+    /// When to call [`poll_request`](Self::poll_request) again if no answer comes before.
+    pub fn next_wake(&self, may_call: bool) -> Option<Instant> {
+        let stream = self.stream.next_wake().filter(|_| may_call && self.may_read());
+        stream.into_iter().chain(self.leases.next_wake()).min()
+    }
+
+    /// Whether there is nothing more to do: all was read and settled, or given back.
+    pub fn is_finished(&self) -> bool {
+        self.draining && self.reading.is_empty() && self.leases.holds_nothing()
+    }
+
+    /// How far the shards that are read here have come.
+    pub fn progress(&self) -> Progress {
+        Progress { shards: self.shards.len(), ..self.stream.progress() }
+    }
+
+    /// The leases as last seen.
+    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.leases()
+    }
+
+    /// Bytes that are lent and not settled.
+    pub fn unsettled_bytes(&self) -> usize {
+        self.unsettled_bytes
+    }
+
+    /// Reads no further. What is lent may still be settled; each shard is given back when all of its is.
+    pub fn shut_down(&mut self) {
+        if self.draining {
+            return;
+        }
+        self.draining = true;
+        self.leases.leave();
+        for shard in self.reading.keys() {
+            self.stream.revoke(shard);
+        }
+        self.give_back();
+    }
+
+    /// Gives all shards back at once, whatever is still lent: for when [`shut_down`](Self::shut_down) takes too long.
+    pub fn abandon_all(&mut self) {
+        self.shut_down();
+        for shard in std::mem::take(&mut self.reading).into_keys() {
+            self.leases.release(&shard);
+        }
+        self.unsettled_bytes = 0;
+    }
+
+    /// Takes the answer to [`Request::ListShards`].
+    pub fn handle_shards(&mut self, answer: Result<ShardPage, ApiError>, now: Instant) -> Result<(), Error> {
+        self.stream.handle_shards(answer, now)?;
+        if let Some(shards) = self.stream.take_listing() {
+            self.shards = shards.into_iter().map(|shard| (shard.id.clone(), shard)).collect();
+            self.sync_shards();
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to [`Request::GetShardIterator`].
+    pub fn handle_iterator(
+        &mut self,
+        shard: &ShardId,
+        epoch: u64,
+        answer: Result<String, ApiError>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.stream.handle_iterator(shard, epoch, answer, now)
+    }
+
+    /// Takes the answer to [`Request::GetRecords`], and lends what it brought.
+    pub fn handle_records(
+        &mut self,
+        shard: &ShardId,
+        epoch: u64,
+        answer: Result<RecordPage, ApiError>,
+        now: Instant,
+    ) -> Result<Vec<Lent>, Error> {
+        let fetched = self.stream.handle_records(shard, epoch, answer, now)?;
+        let lent = self.lend(shard, fetched.records, fetched.millis_behind_latest);
+        self.pace(shard, now);
+        self.advance(now);
+        Ok(lent)
+    }
+
+    /// Takes the answer to [`SchedulerRequest::ListLeases`].
+    pub fn handle_leases(&mut self, answer: Result<Vec<Lease>, LeaseStoreError>, now: Instant) -> Result<(), Error> {
+        self.leases.handle_leases(answer, now).map_err(|source| self.lease_error(source))?;
+        self.sync_shards();
+        self.advance(now);
+        Ok(())
+    }
+
+    /// Takes the answers to [`SchedulerRequest::WriteLeases`].
+    pub fn handle_written(
+        &mut self,
+        answers: Vec<Result<WriteOutcome, LeaseStoreError>>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.leases.handle_written(answers, now).map_err(|source| self.lease_error(source))?;
+        self.advance(now);
+        Ok(())
+    }
+
+    /// Takes what became of a batch. An answer of an earlier epoch, or a second one, changes nothing.
+    pub fn handle_ack(&mut self, id: &BatchId, outcome: Outcome, now: Instant) {
+        let Some(reading) = self.reading.get_mut(&id.shard).filter(|reading| reading.epoch == id.epoch) else { return };
+        match outcome {
+            Outcome::Settled => {
+                let before = reading.window.bytes();
+                if reading.window.settle(id.index) {
+                    reading.abandoned = 0;
+                    if let Some(watermark) = reading.window.watermark() {
+                        self.leases.checkpoint(&id.shard, Checkpoint::After(watermark.clone()));
+                    }
+                }
+                self.unsettled_bytes -= before - reading.window.bytes();
+                self.pace(&id.shard, now);
+            }
+            Outcome::Abandoned if self.draining => self.forget(&id.shard),
+            Outcome::Abandoned => self.rewind(&id.shard, now),
+        }
+        self.advance(now);
+    }
+
+    fn may_read(&self) -> bool {
+        !self.draining && self.unsettled_bytes < self.config.max_unsettled_bytes
+    }
+
+    /// Follows up on what the parts report.
+    fn advance(&mut self, now: Instant) {
+        // Before the stream has answered, the read's own end is not known.
+        while let Some(event) = self.stream.server_time().and_then(|_| self.leases.poll_event()) {
+            match event {
+                LeaseEvent::Readable(lease) if self.draining => self.leases.release(&lease.shard),
+                LeaseEvent::Readable(lease) => self.take_up(*lease, now),
+                LeaseEvent::Lost(shard) => self.forget(&shard),
+            }
+        }
+        while let Some(finished) = self.stream.take_finished() {
+            if let Some(reading) = self.reading.get_mut(&finished.shard)
+                && reading.epoch == finished.epoch
+            {
+                reading.end = Some((finished.finish, finished.children));
+            }
+        }
+        let ended: Vec<ShardId> = self
+            .reading
+            .iter()
+            .filter(|(_, reading)| reading.end.is_some() && reading.window.is_empty())
+            .map(|(shard, _)| shard.clone())
+            .collect();
+        for shard in ended {
+            self.end(&shard, now);
+        }
+        if self.draining {
+            self.give_back();
+        } else if self.remaining == Some(0) || self.is_all_read(now) {
+            self.shut_down();
+        }
+    }
+
+    /// Begins to read a shard whose lease is held.
+    fn take_up(&mut self, lease: Lease, now: Instant) {
+        let fallback = match self.config.start {
+            StartPosition::AtTimestamp(time) => Some(time),
+            _ => self.stream.server_time(),
+        };
+        let (resume_after, not_before) = match &lease.checkpoint {
+            Checkpoint::After(position) => (Some(position.clone()), None),
+            Checkpoint::Latest | Checkpoint::AtTimestamp => (None, lease.start_timestamp.or(fallback)),
+            Checkpoint::TrimHorizon | Checkpoint::ShardEnd => (None, None),
+        };
+        let listed = self.shards.get(&lease.shard);
+        let shard = Shard {
+            id: lease.shard.clone(),
+            parents: lease.parents,
+            hash_key_range: lease.hash_key_range,
+            closed: listed.is_some_and(|shard| shard.closed),
+        };
+        let reading = Reading {
+            epoch: 0,
+            grant: Grant::default(),
+            begun_with: lease.checkpoint.clone(),
+            from: lease.checkpoint,
+            resume_after,
+            not_before,
+            window: AckWindow::default(),
+            paused: false,
+            abandoned: 0,
+            end: None,
+            shard,
+        };
+        self.stopped.remove(&lease.shard);
+        self.reading.insert(lease.shard.clone(), reading);
+        self.grant(&lease.shard, now, now);
+    }
+
+    fn grant(&mut self, shard: &ShardId, from: Instant, now: Instant) {
+        self.epoch += 1;
+        let Some(reading) = self.reading.get_mut(shard) else { return };
+        reading.epoch = self.epoch;
+        reading.grant = Grant::new();
+        let position = match (&reading.resume_after, reading.not_before) {
+            (Some(after), _) => ShardPosition::AtSequenceNumber(after.sequence_number.clone()),
+            (None, Some(time)) => ShardPosition::AtTimestamp(time),
+            (None, None) => ShardPosition::TrimHorizon,
+        };
+        self.stream.grant(reading.shard.clone(), self.epoch, position, from, now);
+    }
+
+    /// Opens aggregated records, leaves out what is not wanted, and cuts the rest into batches.
+    fn lend(&mut self, shard: &ShardId, raw: Vec<RawRecord>, millis_behind_latest: Option<i64>) -> Vec<Lent> {
+        let Some(reading) = self.reading.get_mut(shard) else { return Vec::new() };
+        let mut lent = Vec::new();
+        let mut records = Vec::new();
+        for record in raw {
+            open(&self.name, shard, record, &mut records);
+        }
+        let before = reading.window.bytes();
+        let mut part = Part::default();
+        for record in records {
+            let position = record.extended_sequence_number();
+            let is_done = reading.resume_after.as_ref().is_some_and(|after| position <= *after);
+            let is_too_old = reading.not_before.zip(record.arrival).is_some_and(|(start, arrival)| arrival < start);
+            let is_wanted = !is_done && !is_too_old;
+            if is_wanted && self.remaining == Some(0) {
+                break;
+            }
+            if is_wanted && !part.has_room_for(&record, self.config.max_batch_bytes) {
+                lent.extend(reading.lend(std::mem::take(&mut part), &self.name, millis_behind_latest));
+            }
+            part.to = Some(position);
+            if is_wanted {
+                part.bytes += record.weight();
+                part.records.push(record);
+                self.remaining = self.remaining.map(|left| left - 1);
+            }
+        }
+        lent.extend(reading.lend(part, &self.name, millis_behind_latest));
+        self.unsettled_bytes += reading.window.bytes() - before;
+        if let Some(watermark) = reading.window.watermark() {
+            self.leases.checkpoint(shard, Checkpoint::After(watermark.clone()));
+        }
+        lent
+    }
+
+    /// Holds a shard of which enough is lent, or lets it go on.
+    fn pace(&mut self, shard: &ShardId, now: Instant) {
+        let limits = WindowLimits { batches: MAX_OPEN_BATCHES, bytes: self.config.max_unsettled_bytes_per_shard };
+        let Some(reading) = self.reading.get_mut(shard) else { return };
+        let is_full = reading.window.is_full(&limits);
+        if is_full != reading.paused {
+            reading.paused = is_full;
+            self.stream.set_paused(shard, is_full, now);
+        }
+    }
+
+    /// Reads a shard again from the watermark on.
+    fn rewind(&mut self, shard: &ShardId, now: Instant) {
+        let Some(reading) = self.reading.get_mut(shard) else { return };
+        let wait = ABANDONED_WAIT.0.saturating_mul(1 << reading.abandoned.min(16)).min(ABANDONED_WAIT.1);
+        self.unsettled_bytes -= reading.window.bytes();
+        if let Some(watermark) = reading.window.watermark() {
+            reading.resume_after = Some(watermark.clone());
+        }
+        reading.from = reading.resume_after.clone().map_or(reading.begun_with.clone(), Checkpoint::After);
+        reading.window = AckWindow::default();
+        reading.abandoned += 1;
+        reading.paused = false;
+        reading.end = None;
+        self.stream.revoke(shard);
+        self.grant(shard, now + wait, now);
+    }
+
+    /// All of a shard is read and settled.
+    fn end(&mut self, shard: &ShardId, now: Instant) {
+        let Some((finish, mut children)) = self.reading.remove(shard).and_then(|reading| reading.end) else { return };
+        if finish == Finish::Stopped {
+            self.stopped.insert(shard.clone());
+            return;
+        }
+        if children.is_empty() {
+            children = self.shards.values().filter(|child| child.parents.contains(shard)).cloned().collect();
+        }
+        if children.is_empty() {
+            self.stream.want_listing(now);
+        }
+        self.leases.complete(shard, children);
+    }
+
+    /// Reads a shard no further, and expects no answers for it.
+    fn forget(&mut self, shard: &ShardId) {
+        self.stream.revoke(shard);
+        self.stopped.remove(shard);
+        if let Some(reading) = self.reading.remove(shard) {
+            self.unsettled_bytes -= reading.window.bytes();
+        }
+    }
+
+    /// While draining: gives back the shards of which nothing is lent any more.
+    fn give_back(&mut self) {
+        self.reading.retain(|_, reading| !reading.window.is_empty());
+        self.leases.release_but(|shard| self.reading.contains_key(shard));
+    }
+
+    fn sync_shards(&mut self) {
+        let Some(time) = self.stream.server_time().filter(|_| self.leases.has_listed()) else { return };
+        let start = match self.config.start {
+            StartPosition::Latest => StartAt { checkpoint: Checkpoint::Latest, timestamp: Some(time) },
+            StartPosition::TrimHorizon => StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None },
+            StartPosition::AtTimestamp(time) => StartAt { checkpoint: Checkpoint::AtTimestamp, timestamp: Some(time) },
+        };
+        self.leases.handle_shards(self.shards.values(), &start);
+    }
+
+    /// Whether every shard has been read to the end, here or elsewhere. Never while following.
+    fn is_all_read(&self, now: Instant) -> bool {
+        let known = self.stream.server_time().is_some() && self.leases.has_listed() && !self.shards.is_empty();
+        self.config.stop != Stop::Never
+            && known
+            && self.reading.is_empty()
+            && !self.leases.is_creating()
+            && self.leases.leases().next().is_some()
+            && self.leases.leases().all(|lease| {
+                let stopped = self.stopped.contains(&lease.shard) && self.leases.is_written(&lease.shard);
+                lease.is_complete() || stopped || self.leases.is_held_elsewhere(&lease.shard, now)
+            })
+    }
+
+    fn lease_error(&self, source: LeaseStoreError) -> Error {
+        Error::LeaseStore { stream: self.stream_id.clone(), source }
+    }
+}
+
+/// A batch being put together.
+#[derive(Default)]
+struct Part {
+    records: Vec<Record>,
+    bytes: usize,
+    /// Up to where it covers the shard, records left out included.
+    to: Option<ExtendedSequenceNumber>,
+}
+
+impl Part {
+    fn has_room_for(&self, record: &Record, max_bytes: usize) -> bool {
+        self.records.is_empty() || self.bytes + record.weight() <= max_bytes
+    }
+}
+
+impl Reading {
+    /// Opens a batch in the window. One without records settles at once, when all before it does.
+    fn lend(&mut self, part: Part, stream: &Arc<str>, millis_behind_latest: Option<i64>) -> Option<Lent> {
+        let to = part.to?;
+        let index = self.window.open(to.clone(), part.bytes);
+        let range = PositionRange { from: std::mem::replace(&mut self.from, Checkpoint::After(to.clone())), to };
+        if part.records.is_empty() {
+            self.window.settle(index);
+            return None;
+        }
+        let (shard, grant) = (self.shard.id.clone(), self.grant.0.clone());
+        let id = BatchId { shard, epoch: self.epoch, index, grant };
+        let batch = Batch {
+            stream: stream.clone(),
+            shard_id: self.shard.id.clone(),
+            records: part.records,
+            millis_behind_latest,
+        };
+        Some(Lent { id, batch, range, abandoned: self.abandoned })
+    }
+}

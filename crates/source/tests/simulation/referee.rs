@@ -1,0 +1,231 @@
+//! Sees all that happens in a history, and says what must not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use kinesis_logs_source::protocol::{Checkpoint, LeaseWrite, WriteOutcome};
+use kinesis_logs_source::{Delivery, SequenceNumber, ShardId};
+use tokio::time::Instant;
+
+pub(crate) struct Referee {
+    state: Mutex<State>,
+    failover: Duration,
+    began: Instant,
+}
+
+#[derive(Default)]
+struct State {
+    /// The records of each shard, in order.
+    put: BTreeMap<ShardId, Vec<SequenceNumber>>,
+    parents: BTreeMap<ShardId, Vec<ShardId>>,
+    settled: BTreeMap<ShardId, BTreeSet<SequenceNumber>>,
+    /// When the last write of a worker to a lease was sent that it knows to have succeeded; nothing once it knows that it
+    /// lost the lease.
+    held: BTreeMap<(String, ShardId), Instant>,
+    /// When a worker learned that a lease is not its own.
+    lost: BTreeMap<(String, ShardId), Instant>,
+    /// What may begin an epoch: takes, and abandonments, by worker and shard.
+    may_begin: BTreeMap<(String, ShardId), usize>,
+    /// The last record delivered in each epoch, by worker and shard.
+    epochs: BTreeMap<(String, ShardId), BTreeMap<u64, usize>>,
+    deliveries: usize,
+    repeated: usize,
+    delivered: BTreeSet<SequenceNumber>,
+    history: String,
+    violations: Vec<String>,
+}
+
+impl State {
+    fn index(&self, shard: &ShardId, number: &SequenceNumber) -> usize {
+        self.put[shard].binary_search(number).expect("only what was put is delivered")
+    }
+
+    /// How many of a shard's records are settled from the first on.
+    fn settled_prefix(&self, shard: &ShardId) -> usize {
+        let (Some(put), Some(settled)) = (self.put.get(shard), self.settled.get(shard)) else { return 0 };
+        put.iter().take_while(|number| settled.contains(number)).count()
+    }
+
+    fn is_all_settled(&self, shard: &ShardId) -> bool {
+        self.settled_prefix(shard) == self.put.get(shard).map_or(0, Vec::len)
+    }
+}
+
+impl Referee {
+    pub(crate) fn new(failover: Duration) -> Self {
+        Referee { state: Mutex::new(State::default()), failover, began: Instant::now() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics here")
+    }
+
+    pub(crate) fn note(&self, what: &str) {
+        let at = self.began.elapsed().as_millis();
+        let _ = writeln!(self.lock().history, "{at:>7} {what}");
+    }
+
+    pub(crate) fn violated(&self, what: String) {
+        self.note(&format!("VIOLATION: {what}"));
+        self.lock().violations.push(what);
+    }
+
+    pub(crate) fn shard(&self, shard: &ShardId, parents: &[ShardId]) {
+        self.note(&format!("{shard} made from {parents:?}"));
+        let mut state = self.lock();
+        state.put.entry(shard.clone()).or_default();
+        state.parents.insert(shard.clone(), parents.to_vec());
+    }
+
+    pub(crate) fn put(&self, shard: &ShardId, number: SequenceNumber) {
+        self.lock().put.get_mut(shard).expect("a known shard").push(number);
+    }
+
+    pub(crate) fn delivered(&self, worker: &str, delivery: &Delivery) {
+        let now = Instant::now();
+        let (batch, acker) = (delivery.batch(), delivery.acker());
+        let shard = batch.shard_id.clone();
+        let key = (worker.to_owned(), shard.clone());
+        let numbers: Vec<&SequenceNumber> = batch.records.iter().map(|record| &record.sequence_number).collect();
+        self.note(&format!(
+            "{worker} epoch {} {shard}: {} .. {}",
+            acker.epoch(),
+            numbers[0],
+            numbers[numbers.len() - 1]
+        ));
+        let mut problems = Vec::new();
+        {
+            let mut state = self.lock();
+            match state.held.get(&key) {
+                // Within the same instant it may have been delivered before.
+                None if state.lost.get(&key).is_some_and(|lost| *lost == now) => {}
+                None => problems.push(format!("{worker} is delivered {shard}, whose lease it knows it has not")),
+                Some(sent) if now > *sent + self.failover => {
+                    problems.push(format!("{worker} is delivered {shard}, whose lease it has not renewed in time"));
+                }
+                Some(_) => {}
+            }
+            for parent in &state.parents[&shard] {
+                if !state.is_all_settled(parent) {
+                    problems.push(format!("{shard} is delivered before its parent {parent} is settled"));
+                }
+            }
+            let indices: Vec<usize> = numbers.iter().map(|number| state.index(&shard, number)).collect();
+            if !indices.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
+                problems.push(format!("a batch of {shard} has gaps: {indices:?}"));
+            }
+            let settled = state.settled_prefix(&shard);
+            let epochs = state.epochs.entry(key.clone()).or_default();
+            match epochs.insert(acker.epoch(), indices[indices.len() - 1]) {
+                Some(last) if last + 1 != indices[0] => {
+                    problems.push(format!("{shard} goes on at {} behind {last}, within an epoch", indices[0]));
+                }
+                None if indices[0] > settled => {
+                    problems.push(format!("{shard} begins at {}, though only {settled} are settled", indices[0]));
+                }
+                _ => {}
+            }
+            let begun = state.epochs[&key].len();
+            if begun > state.may_begin.get(&key).copied().unwrap_or(0) {
+                problems.push(format!("{worker} reads {shard} again, though nothing happened that explains it"));
+            }
+            state.deliveries += numbers.len();
+            for number in numbers {
+                let is_new = state.delivered.insert(number.clone());
+                state.repeated += usize::from(!is_new);
+            }
+        }
+        problems.into_iter().for_each(|problem| self.violated(problem));
+    }
+
+    pub(crate) fn failed(&self, worker: &str, error: &kinesis_logs_source::Error) {
+        self.violated(format!("{worker} fails, though nothing happened that does not pass: {error:?}"));
+    }
+
+    pub(crate) fn settled(&self, shard: &ShardId, numbers: impl IntoIterator<Item = SequenceNumber>) {
+        self.lock().settled.entry(shard.clone()).or_default().extend(numbers);
+    }
+
+    pub(crate) fn abandoned(&self, worker: &str, shard: &ShardId) {
+        self.note(&format!("{worker} abandons a batch of {shard}"));
+        *self.lock().may_begin.entry((worker.to_owned(), shard.clone())).or_default() += 1;
+    }
+
+    /// A write was done, or refused, in the store.
+    pub(crate) fn written(&self, worker: &str, write: &LeaseWrite, outcome: &WriteOutcome) {
+        let done = *outcome == WriteOutcome::Done;
+        let shard = write.shard();
+        match write {
+            LeaseWrite::Checkpoint { checkpoint, .. } if done => {
+                self.note(&format!("{worker} checkpoints {shard} at {checkpoint}"));
+                let state = self.lock();
+                let reached = match checkpoint {
+                    Checkpoint::ShardEnd => state.put[shard].len(),
+                    Checkpoint::After(position) => state.index(shard, &position.sequence_number) + 1,
+                    _ => 0,
+                };
+                let settled = state.settled_prefix(shard);
+                drop(state);
+                if reached > settled {
+                    self.violated(format!("{shard} is checkpointed at {reached}, though only {settled} are settled"));
+                }
+            }
+            LeaseWrite::Take { .. } if done => {
+                self.note(&format!("{worker} takes {shard}"));
+                *self.lock().may_begin.entry((worker.to_owned(), shard.clone())).or_default() += 1;
+            }
+            LeaseWrite::Release { .. } if done => self.note(&format!("{worker} releases {shard}")),
+            _ if !done => self.note(&format!("{worker} is refused {write:?}: {outcome:?}")),
+            _ => {}
+        }
+    }
+
+    /// The worker learns what became of a write.
+    pub(crate) fn answered(&self, worker: &str, write: &LeaseWrite, outcome: &WriteOutcome, sent: Instant) {
+        let key = (worker.to_owned(), write.shard().clone());
+        let mut state = self.lock();
+        match (write, outcome) {
+            (LeaseWrite::Create { .. } | LeaseWrite::Delete { .. }, _) => {}
+            (LeaseWrite::Release { .. }, _) => {
+                state.held.remove(&key);
+                state.lost.insert(key, Instant::now());
+            }
+            (_, WriteOutcome::Done) => {
+                state.held.insert(key, sent);
+            }
+            // It may be that an earlier attempt was done.
+            (
+                LeaseWrite::Renew { owner, counter, .. } | LeaseWrite::Checkpoint { owner, counter, .. },
+                WriteOutcome::Refused(Some(row)),
+            ) if row.owner.as_ref() == Some(owner) && row.counter == counter + 1 => {
+                state.held.insert(key, sent);
+            }
+            (_, WriteOutcome::Refused(_)) => {
+                state.held.remove(&key);
+                state.lost.insert(key, Instant::now());
+            }
+        }
+    }
+
+    /// Whether all that was put is settled.
+    pub(crate) fn is_all_settled(&self) -> bool {
+        let state = self.lock();
+        state.put.keys().all(|shard| state.is_all_settled(shard))
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.lock().violations.clone()
+    }
+
+    pub(crate) fn history(&self) -> String {
+        self.lock().history.clone()
+    }
+
+    /// Records put, delivered, and of these repeated.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let state = self.lock();
+        (state.put.values().map(Vec::len).sum(), state.deliveries, state.repeated)
+    }
+}
