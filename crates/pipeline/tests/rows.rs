@@ -183,3 +183,18 @@ fn a_header_line_among_events_is_no_row() {
     assert_eq!(text(RowFormat::Tsv, &events).lines().count(), 2);
     assert_eq!(text(RowFormat::Json, &events).lines().count(), 1);
 }
+
+#[test]
+fn raw_prints_every_message_as_it_came_header_lines_too() {
+    const HEADER: &str = "version account-id action";
+    let events = [line(HEADER), line(FLOW), line(&format!("{HEADER}\n")), line("account-id version"), line("")];
+    let mut writer = RowWriter::new(RowFormat::Raw);
+    let (mut decoder, mut out) = (Decoder::new(), Vec::new());
+    for event in decoder.decode(envelope(&events).as_bytes()).events() {
+        writer.write(&event, None, &mut out).unwrap();
+    }
+    assert_eq!(String::from_utf8(out).unwrap(), format!("{HEADER}\n{FLOW}\n{HEADER}\naccount-id version\n\n"));
+    assert_eq!(writer.rows(), 5);
+    // Nothing of what columns come from.
+    assert_eq!((writer.header_format(), writer.rows_beyond_header(), writer.misfits()), (None, 0, None));
+}

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use kinesis_logs_decoder::flow_log::{FlowLogError, Format, Formats};
-use kinesis_logs_decoder::{Event, FieldTable, FieldText, Fields, FlowLog};
+use kinesis_logs_decoder::{Event, ExtractedFields, FieldTable, FieldText, Fields, FlowLog};
 use kinesis_logs_source::Record;
 
 use super::column::{Cell, Column};
@@ -159,9 +159,11 @@ impl RowWriter {
     }
 
     /// Appends an event's row to `out`, after the header if it is the first. `record` tells where it was read, for
-    /// columns of metadata.
+    /// columns of metadata. A header line of flow logs is no row, as it has no values; but to [`RowFormat::Raw`] it is a
+    /// line like others, and events with extracted fields are not asked.
     pub fn write(&mut self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) -> Result<(), RowError> {
-        if is_header_line(event) {
+        let fields = event.extracted_fields();
+        if self.format != RowFormat::Raw && fields.is_none() && is_header_line(event) {
             return Ok(()); // names, no values: somebody put an object of S3 into a log group
         }
         if self.header.is_none() {
@@ -176,24 +178,30 @@ impl RowWriter {
                     out.push(b'\n');
                 }
             }
-            RowFormat::Json if !self.chosen => self.write_own_object(event, record, out),
+            RowFormat::Json if !self.chosen => self.write_own_object(event, fields, record, out),
             RowFormat::Json => {
                 let columns = self.columns.as_deref().unwrap_or_default();
-                let fields = event.extracted_fields().map(|fields| self.table.read(fields));
+                let fields = fields.map(|fields| self.table.read(fields));
                 self.slots.fill(columns, fields);
                 let flow = self.slots.flow_log(event, &self.formats, &mut self.misfits);
                 let cells = Cells { columns, slots: &self.slots, fields, event, flow: flow.as_ref(), record };
                 write_object(columns.iter().map(Column::name).zip(cells.iter()), out);
             }
-            RowFormat::Tsv => self.write_separated(event, record, b'\t', encode::tsv, out),
-            RowFormat::Csv => self.write_separated(event, record, b',', encode::csv, out),
+            RowFormat::Tsv => self.write_separated(event, fields, record, b'\t', encode::tsv, out),
+            RowFormat::Csv => self.write_separated(event, fields, record, b',', encode::csv, out),
         }
         Ok(())
     }
 
     /// An event's own columns, extracted fields straight through.
-    fn write_own_object(&mut self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) {
-        if let Some(fields) = event.extracted_fields() {
+    fn write_own_object(
+        &mut self,
+        event: &Event<'_>,
+        fields: Option<ExtractedFields<'_>>,
+        record: Option<&Record>,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(fields) = fields {
             let fields = self.table.read(fields);
             let members = (0..fields.len()).map(|index| (fields.name(index), extracted_cell(fields.value(index))));
             return write_object(members, out);
@@ -210,13 +218,14 @@ impl RowWriter {
     fn write_separated(
         &mut self,
         event: &Event<'_>,
+        fields: Option<ExtractedFields<'_>>,
         record: Option<&Record>,
         separator: u8,
-        encode: fn(&Cell<'_>, &mut Vec<u8>),
+        encode: impl Fn(&Cell<'_>, &mut Vec<u8>),
         out: &mut Vec<u8>,
     ) {
         let columns = self.columns.as_deref().unwrap_or_default();
-        let fields = event.extracted_fields().map(|fields| self.table.read(fields));
+        let fields = fields.map(|fields| self.table.read(fields));
         let all_shown = self.slots.fill(columns, fields);
         let flow = self.slots.flow_log(event, &self.formats, &mut self.misfits);
         let is_shown = match (&self.header, fields, &flow) {
