@@ -46,6 +46,19 @@ async fn a_count_is_exact_also_within_a_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_row_does_not_count_and_every_line_is_one_to_raw() {
+    let (fake, server) = fake(1).await;
+    for message in ["version account-id action", "one", "two"] {
+        fake.world().put(0, record(message));
+    }
+    let args = ["read", STREAM, "--start-time", "trim_horizon", "--count", "2"];
+    let columns = run(Some(server.endpoint()), &[&args[..], &["--fields", "message"]].concat()).await.clean();
+    assert_eq!(columns, "message\none\ntwo\n");
+    let raw = run(Some(server.endpoint()), &[&args[..], &["--format", "raw"]].concat()).await.clean();
+    assert_eq!(raw, "version account-id action\none\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chosen_shards_are_read_alone() {
     let (fake, server) = fake(3).await;
     for shard in 0..3 {

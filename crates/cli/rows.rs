@@ -94,9 +94,11 @@ impl Rows {
             if self.remaining == 0 {
                 break;
             }
+            let before = self.writer.rows();
             let written = self.writer.write(&event, Some(record), &mut self.output.buffer);
             written.map_err(|error| Failure::usage(format!("--fields: {error}")))?;
-            self.remaining -= 1;
+            // An event may be no row: a header line of flow logs.
+            self.remaining -= self.writer.rows() - before;
             self.output.flush_if_full()?;
         }
         if let Some(error) = decoded.errors().first() {

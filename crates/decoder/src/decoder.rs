@@ -70,7 +70,8 @@ impl Decoder {
         self
     }
 
-    /// Chooses what inflates gzip. Results are the same.
+    /// Chooses what inflates gzip. Of all that compressors write results are the same. Of data that none writes they may
+    /// differ: libdeflate takes blocks that list more codes than there are symbols, which zlib-rs says are damaged.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.opener.inflater.backend = backend;
         self

@@ -105,6 +105,17 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Writes the [flow log](Self::flow_log), if the message is one, as [`FlowLog::write_json`] does.
+    pub(crate) fn write_flow_log_json(&self, out: &mut Vec<u8>) -> Option<()> {
+        match self.header() {
+            Some(format) => self.flow_log_of(format).ok()?.write_json(out).ok(),
+            None => {
+                let (line, window) = self.line();
+                Format::infer_with(line, window, |flow| flow.write_json(out))
+            }
+        }
+    }
+
     /// The format that the header line states of the text that the event is a line of. Envelopes have none.
     pub fn header(&self) -> Option<&'a Format> {
         self.decoded.tables.headers.get(self.envelope().header? as usize)

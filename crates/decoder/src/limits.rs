@@ -1,6 +1,15 @@
 //! What one record may cost.
 
+use crate::cloudwatch::{Envelope, LogEvent};
+
 /// Upper bounds on what decoding one record may cost, so that a hostile record costs no more than a large honest one.
+///
+/// What is noted of events and envelopes may take as many bytes as the text itself may, [`decompressed_bytes`]: fewer of
+/// them than their own limits allow, if that is low. It is about 36 bytes for an event, the least JSON of which is 3 bytes
+/// (`{},`). What AWS writes never comes near: its shortest events, of which the id alone has 56 digits, are some 100 bytes.
+/// With the default limits a record may hold 1,000,000 events, for which 36 MB are noted, whatever their text is.
+///
+/// [`decompressed_bytes`]: Self::decompressed_bytes
 ///
 /// ```
 /// use kinesis_logs_decoder::{Decoder, Limits};
@@ -12,12 +21,14 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes a record may inflate to, all its layers together. Default: 128 MiB, room for the largest Kinesis record (10 MiB) of flow logs,
-    /// which inflate some sevenfold. At most 700 MiB.
+    /// Bytes a record may inflate to, all its layers together. Default: 128 MiB, room for the largest Kinesis record
+    /// (10 MiB) of flow logs, which inflate some sevenfold. At most 700 MiB.
     pub decompressed_bytes: usize,
-    /// Envelopes in one record, control messages and unknown ones included. Default: 100,000.
+    /// Envelopes in one record, control messages and unknown ones included. Default: 100,000. No more than
+    /// [`decompressed_bytes`](Self::decompressed_bytes) has room for, with 72 bytes or so for each.
     pub envelopes: usize,
-    /// Log events in one record. Default: 1,000,000.
+    /// Log events in one record. Default: 1,000,000. No more than [`decompressed_bytes`](Self::decompressed_bytes) has
+    /// room for, with 36 bytes for each.
     pub events: usize,
     /// User records in one KPL container, or records in one Lambda event. Default: 1,000,000.
     pub user_records: usize,
@@ -84,13 +95,14 @@ impl Limits {
         self
     }
 
-    /// The same within what the decoder can do, whatever was written into the fields.
+    /// The same within what the decoder can do and the tables may take, whatever was written into the fields.
     pub(crate) fn clamped(self) -> Self {
         let Limits { decompressed_bytes, envelopes, events, user_records, json_depth, layers } = self;
-        Limits::default()
-            .decompressed_bytes(decompressed_bytes)
-            .envelopes(envelopes)
-            .events(events)
+        let limits = Limits::default().decompressed_bytes(decompressed_bytes);
+        let room = limits.decompressed_bytes;
+        limits
+            .envelopes(envelopes.min(room / size_of::<Envelope>()))
+            .events(events.min(room / size_of::<LogEvent>()))
             .user_records(user_records)
             .json_depth(json_depth)
             .layers(layers)

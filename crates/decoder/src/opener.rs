@@ -74,8 +74,7 @@ impl Opener {
 
     /// Opens one layer after another, down to the text.
     fn open(&mut self, data: &[u8], place: Place, compression: Compression, out: &mut Decoded) {
-        if place.layer > self.limits.layers {
-            out.tables.errors.push(place.mistake(DecodeErrorKind::TooManyLayers { limit: self.limits.layers }));
+        if self.is_too_deep(place, out) {
             return;
         }
         if place.may_be_container && self.open_if_container(data, place, out) {
@@ -108,13 +107,23 @@ impl Opener {
         self.look_inside(start, is_whole, compression != Compression::None, place, out);
     }
 
+    /// Whether there are too many layers around something, which is a mistake.
+    fn is_too_deep(&self, place: Place, out: &mut Decoded) -> bool {
+        let limit = self.limits.layers;
+        if place.layer > limit {
+            out.tables.errors.push(place.mistake(DecodeErrorKind::TooManyLayers { limit }));
+        }
+        place.layer > limit
+    }
+
     /// Looks at what was appended to the text from `start` on: another layer, or text at last.
     fn look_inside(&mut self, start: usize, is_whole: bool, was_compressed: bool, place: Place, out: &mut Decoded) {
+        let may_be_layer = was_compressed && self.compression == Compression::Auto;
+        if may_be_layer && place.may_be_container && self.open_if_container_within(start, place, out) {
+            return;
+        }
         let inner = out.text.record.bytes_from(start);
-        let is_layer = was_compressed && self.compression == Compression::Auto && {
-            Compression::detect(inner) != Compression::None || is_container(inner)
-        };
-        let layer = if is_layer {
+        let layer = if may_be_layer && Compression::detect(inner) != Compression::None {
             Some(inner.to_vec())
         } else if self.payload != Payload::Lines && self.compression != Compression::None {
             container::base64_of_something_known(inner)
@@ -191,8 +200,31 @@ impl Opener {
         container.is_some()
     }
 
+    #[cfg(not(feature = "kpl"))]
+    fn open_if_container_within(&mut self, _start: usize, _place: Place, _out: &mut Decoded) -> bool {
+        false
+    }
+
+    /// Opens what was appended to the text from `start` on, if it is a container.
+    #[cfg(feature = "kpl")]
+    fn open_if_container_within(&mut self, start: usize, place: Place, out: &mut Decoded) -> bool {
+        // The digest costs the most and tells almost for certain, so that what is copied is a container.
+        let Some(message) = crate::kpl::message(out.text.record.bytes_from(start)).map(<[u8]>::to_vec) else {
+            return false;
+        };
+        let container = crate::kpl::Aggregated::read(&message);
+        if let Some(container) = &container {
+            out.text.record.truncate(start);
+            self.open_container(container, place.within(), out);
+        }
+        container.is_some()
+    }
+
     #[cfg(feature = "kpl")]
     fn open_container(&mut self, container: &crate::kpl::Aggregated<'_>, place: Place, out: &mut Decoded) {
+        if self.is_too_deep(place, out) {
+            return;
+        }
         for record in container.records() {
             if !self.count_user_record(out) {
                 return;
@@ -279,16 +311,6 @@ fn is_flow_log(text: &str) -> bool {
 
 fn first_line(text: &str) -> &str {
     text.trim_ascii_start().lines().next().unwrap_or_default()
-}
-
-#[cfg(feature = "kpl")]
-fn is_container(data: &[u8]) -> bool {
-    crate::kpl::Aggregated::parse(data).is_some()
-}
-
-#[cfg(not(feature = "kpl"))]
-fn is_container(_data: &[u8]) -> bool {
-    false
 }
 
 fn name(compression: Compression) -> &'static str {

@@ -16,6 +16,8 @@ use kinesis_logs_decoder::{Decoded, Decoder, FieldTable, Limits};
 #[cfg(feature = "kpl")]
 use kinesis_logs_generator::aggregate;
 use kinesis_logs_generator::{FlowLogs, Record, gzip};
+#[cfg(feature = "kpl")]
+use md5::Digest;
 
 struct Counting;
 
@@ -260,13 +262,31 @@ fn a_million_empty_objects_hold_no_more_than_the_limits_allow() {
 }
 
 #[test]
-fn as_many_events_as_the_text_can_hold_cost_a_known_multiple_of_it() {
-    // Three bytes of text each, and 40 of the table.
+fn tiny_events_and_envelopes_hold_the_limit_twice() {
+    // Three bytes of text each, and 36 of the table.
     let events = vec!["{}"; 300_000].join(",");
     let text = format!(r#"{{"logEvents":[{events}]}}"#);
-    let held = peak(|| assert_eq!(Decoder::new().decode(text.as_bytes()).events().len(), 300_000));
-    eprintln!("300,000 empty events: {:.1} times their text", held as f64 / text.len() as f64);
-    assert!(held <= 18 * text.len(), "{held} bytes for a text of {}", text.len());
+    bounded(text.as_bytes(), Limits::default(), 2.25, "300,000 empty events");
+    bounded(&gzip(text.as_bytes()), Limits::default(), 2.25, "gzip of 300,000 empty events");
+    bounded(r#"{"logEvents":[]}"#.repeat(60_000).as_bytes(), Limits::default(), 2.25, "60,000 empty envelopes");
+}
+
+#[test]
+fn as_many_events_as_there_may_be_hold_less_than_the_default_limit_on_bytes() {
+    // What AWS writes is not limited by this: an event of its own with an empty message, as many as may be.
+    let event = format!(r#"{{"id":"{}","timestamp":1700000000000,"message":""}}"#, "3".repeat(56));
+    let text = format!(r#"{{"logEvents":[{}]}}"#, vec![&event[..]; 1_000_000].join(","));
+    let held = peak(|| {
+        let mut decoder = Decoder::new();
+        let decoded = decoder.decode(text.as_bytes());
+        assert_eq!((decoded.errors(), decoded.events().len()), (&[][..], 1_000_000));
+    });
+    assert!(held <= text.len() + text.len() / 2, "{held} bytes for a text of {}", text.len());
+    let events = vec!["{}"; 1_500_000].join(",");
+    let text = format!(r#"{{"logEvents":[{events}]}}"#);
+    let held = peak(|| assert_eq!(Decoder::new().decode(text.as_bytes()).events().len(), 1_000_000));
+    eprintln!("1,500,000 empty events: {held} bytes, {:.1} times their text", held as f64 / text.len() as f64);
+    assert!(held <= text.len() + (40 << 20), "{held} bytes for a text of {}", text.len());
 }
 
 #[test]
@@ -282,19 +302,36 @@ fn deep_json_holds_its_text_and_stops_at_the_limit() {
     bounded(&gzip(deep.as_bytes()), Limits::default(), 1.25, "gzip of JSON 400,000 levels deep");
 }
 
+/// A container whose message is `field`, again and again, up to a size.
+#[cfg(feature = "kpl")]
+fn container_of(field: &[u8], size: usize) -> Vec<u8> {
+    let message = field.repeat(size / field.len());
+    [&[0xf3, 0x89, 0x9a, 0xc2], &message[..], md5::Md5::digest(&message).as_slice()].concat()
+}
+
 #[cfg(feature = "kpl")]
 #[test]
-fn a_container_of_many_tiny_records_holds_a_known_multiple_of_its_bytes() {
-    let records = vec![("", &b"{}"[..]); 200_000];
-    let data = aggregate(&records);
-    let limits = Limits::default().user_records(1000).decompressed_bytes(LIMIT);
-    let mut decoded_records = 0;
-    let held = peak(|| decoded_records = Decoder::with_limits(limits).decode(&data).user_records());
-    eprintln!(
-        "a container of {} bytes: {held} bytes, {:.1} times as many",
-        data.len(),
-        held as f64 / data.len() as f64
-    );
-    assert_eq!(decoded_records, 1000);
-    assert!(held <= 8 * data.len(), "{held} bytes for a container of {}", data.len());
+fn a_container_of_many_tiny_records_or_keys_holds_little_beside_its_bytes() {
+    let limits = Limits::default().user_records(1000).decompressed_bytes(2 * LIMIT);
+    // None of the records is of use, so that there are 1000 errors.
+    for (field, expected, what) in [
+        (&b"\x1a\x06\x08\0\x1a\x02{}"[..], 1000, "records"),
+        (b"\x1a\x04\x08\0\x1a\0", 1000, "empty records"),
+        (b"\x0a\0", 0, "partition keys"),
+        (b"\x12\0", 0, "explicit hash keys"),
+        (b"\x0a\0\x1a\x04\x08\0\x1a\0", 1000, "records and keys"),
+    ] {
+        let data = container_of(field, LIMIT);
+        for (data, layers, wrapped) in [(&data, 0.0, "a container"), (&gzip(&data), 2.0, "gzip of a container")] {
+            let mut user_records = 0;
+            let held = peak(|| {
+                let mut decoder = Decoder::with_limits(limits).hash_range(0..=u128::MAX);
+                user_records = decoder.decode(data).user_records();
+            });
+            eprintln!("{wrapped} of tiny {what}: {held} bytes, {:.2} times as many", held as f64 / LIMIT as f64);
+            assert_eq!(user_records, expected, "{wrapped} of tiny {what}");
+            // Of one that was compressed, its bytes and a copy.
+            assert!(held as f64 <= (layers + 0.4) * LIMIT as f64, "{wrapped} of tiny {what}: {held} bytes");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! All that can be asked of a record.
 
-use kinesis_logs_decoder::flow_log::{Field, Format};
+use kinesis_logs_decoder::flow_log::{Field, Format, Formats};
 use kinesis_logs_decoder::{Decoded, FieldTable, FieldText, FieldValue};
 use serde_json::{Map, Value};
 
@@ -15,7 +15,8 @@ pub(crate) fn everything(decoded: &Decoded) -> Vec<String> {
     all.push(format!("{counts:?} {}", decoded.text_len()));
     fields_are_the_same_by_index(decoded);
     assert_eq!(decoded.events().len(), decoded.events().count());
-    let mut json = Vec::new();
+    let (mut json, mut at_once) = (Vec::new(), Vec::new());
+    let formats = Formats::new();
     for event in decoded.events() {
         json.clear();
         if let Some(flow) = event.flow_log() {
@@ -24,6 +25,9 @@ pub(crate) fn everything(decoded: &Decoded) -> Vec<String> {
             let object: Map<String, Value> = serde_json::from_slice(&json).expect("valid JSON");
             assert_eq!(object.len(), flow.format().len());
         }
+        at_once.clear();
+        assert_eq!(formats.write_json(&event, &mut at_once).is_some(), event.flow_log().is_some());
+        assert_eq!(at_once, json, "checked first, and written without");
         let of_default = event.flow_log_of(Format::default_format());
         let default =
             of_default.as_ref().map(|flow| (flow.srcaddr(), flow.dstport(), flow.bytes(), flow.get(Field::End)));

@@ -183,3 +183,40 @@ fn a_header_line_among_events_is_no_row() {
     assert_eq!(text(RowFormat::Tsv, &events).lines().count(), 2);
     assert_eq!(text(RowFormat::Json, &events).lines().count(), 1);
 }
+
+#[test]
+fn numbers_of_flow_logs_are_written_as_numbers_however_they_stand_in_the_line() {
+    let odd = "2 007 eni-1 2001:db8::1 - 0 00022 6 9223372036854775807 0 1418530010123 99999999999 ACCEPT OK";
+    let shown = ["account_id", "srcaddr", "dstaddr", "srcport", "dstport", "packets", "bytes", "start", "end"];
+    let cells = |format| rows(RowWriter::new(format).columns(columns(&shown)), &[line(odd)]).unwrap().0;
+    let values = "007\t2001:db8::1\t-\t0\t22\t9223372036854775807\t0\t1418530010\t99999999999";
+    assert_eq!(cells(RowFormat::Tsv).lines().nth(1), Some(values));
+    assert_eq!(cells(RowFormat::Csv).lines().nth(1), Some(&*values.replace('-', "").replace('\t', ",")));
+    assert_eq!(
+        cells(RowFormat::Json),
+        "{\"account_id\":\"007\",\"srcaddr\":\"2001:db8::1\",\"dstaddr\":null,\"srcport\":0,\"dstport\":22,\
+         \"packets\":9223372036854775807,\"bytes\":0,\"start\":1418530010,\"end\":99999999999}\n"
+    );
+}
+
+#[test]
+fn names_that_change_from_event_to_event_are_those_of_each() {
+    let events = [r#"{"a":"1","b\"":"2"}"#, r#"{"a":"3","b\"":"4"}"#, r#"{"a":"5"}"#, "{}", r#"{"c":"6"}"#];
+    let rows: Vec<String> = events.iter().map(|event| format!("{event}\n")).collect();
+    assert_eq!(text(RowFormat::Json, &events.map(extracted)), rows.concat());
+}
+
+#[test]
+fn raw_prints_every_message_as_it_came_header_lines_too() {
+    const HEADER: &str = "version account-id action";
+    let events = [line(HEADER), line(FLOW), line(&format!("{HEADER}\n")), line("account-id version"), line("")];
+    let mut writer = RowWriter::new(RowFormat::Raw);
+    let (mut decoder, mut out) = (Decoder::new(), Vec::new());
+    for event in decoder.decode(envelope(&events).as_bytes()).events() {
+        writer.write(&event, None, &mut out).unwrap();
+    }
+    assert_eq!(String::from_utf8(out).unwrap(), format!("{HEADER}\n{FLOW}\n{HEADER}\naccount-id version\n\n"));
+    assert_eq!(writer.rows(), 5);
+    // Nothing of what columns come from.
+    assert_eq!((writer.header_format(), writer.rows_beyond_header(), writer.misfits()), (None, 0, None));
+}

@@ -70,17 +70,52 @@ impl Formats {
     /// The event's message as a flow log: `None` if no rule matches and it does not look like one, an error if rules
     /// match and it fits none of their formats. [`FlowLog::format`] tells which format was chosen.
     pub fn parse<'a>(&'a self, event: &Event<'a>) -> Option<Result<FlowLog<'a>, FlowLogError>> {
+        match self.given(event, |flow| flow.check().map(|()| flow)) {
+            None if self.may_infer(event) => event.flow_log().map(Ok),
+            given => given,
+        }
+    }
+
+    /// Appends the event's message to `out` as [`FlowLog::write_json`] does, where [`parse`](Self::parse) gives a flow
+    /// log, and otherwise what that gives. Faster than one after the other, which both look at every value.
+    ///
+    /// ```
+    /// use kinesis_logs_decoder::flow_log::Formats;
+    ///
+    /// # let record = br#"{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{"message":"443 REJECT"},{"message":"x"}]}"#;
+    /// let formats = Formats::new().rule("g", "*", "dstport action".parse()?);
+    /// let decoded = kinesis_logs_decoder::decode(record);
+    /// let (mut events, mut json) = (decoded.events(), Vec::new());
+    /// assert_eq!(formats.write_json(&events.next().unwrap(), &mut json), Some(Ok(())));
+    /// assert!(formats.write_json(&events.next().unwrap(), &mut json).unwrap().is_err());
+    /// assert_eq!(json, br#"{"dstport":443,"action":"REJECT"}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write_json(&self, event: &Event<'_>, out: &mut Vec<u8>) -> Option<Result<(), FlowLogError>> {
+        match self.given(event, |flow| flow.write_json(out)) {
+            None if self.may_infer(event) => event.write_flow_log_json(out).map(Ok),
+            given => given,
+        }
+    }
+
+    /// What `read` makes of a line in the first format of the rules that it does not refuse, or why it refused the first;
+    /// `None` if no rule matches.
+    fn given<'a, T>(
+        &'a self,
+        event: &Event<'a>,
+        mut read: impl FnMut(FlowLog<'a>) -> Result<T, FlowLogError>,
+    ) -> Option<Result<T, FlowLogError>> {
         let mut mistake = None;
         for format in self.of(event.log_group().unwrap_or_default(), event.log_stream().unwrap_or_default()) {
-            match event.flow_log_of(format).and_then(|flow| flow.check().map(|()| flow)) {
-                Ok(flow) => return Some(Ok(flow)),
+            match event.flow_log_of(format).and_then(&mut read) {
+                Ok(read) => return Some(Ok(read)),
                 Err(error) => mistake = mistake.or(Some(error)),
             }
         }
-        match mistake {
-            Some(error) => Some(Err(error)),
-            None if self.infer || event.header().is_some() => event.flow_log().map(Ok),
-            None => None,
-        }
+        mistake.map(Err)
+    }
+
+    fn may_infer(&self, event: &Event<'_>) -> bool {
+        self.infer || event.header().is_some()
     }
 }

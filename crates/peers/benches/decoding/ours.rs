@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use kinesis_logs_decoder::flow_log::{Columns, Field, FlowLog, Format, MAX_FIELDS, Value};
 use kinesis_logs_decoder::{Backend, Decoded, Decoder};
+use kinesis_logs_peers::{Sum, read_getters};
 use libdeflater::Decompressor;
 
 use crate::corpus::Corpus;
@@ -204,34 +205,6 @@ fn on_two_threads<T: Send>(one: impl FnOnce() -> T, other: impl FnOnce() -> T + 
         let other = scope.spawn(other);
         [one(), other.join().unwrap()]
     })
-}
-
-/// How many events, and the sum of their `bytes`.
-#[derive(Default, Clone, Copy)]
-struct Sum {
-    events: u64,
-    bytes: u64,
-}
-
-impl std::ops::AddAssign for Sum {
-    fn add_assign(&mut self, other: Sum) {
-        self.events += other.events;
-        self.bytes += other.bytes;
-    }
-}
-
-fn read_getters(decoded: &Decoded, format: &Format) -> Sum {
-    let mut sum = Sum::default();
-    let mut flow = FlowLog::new(format);
-    for event in decoded.events() {
-        flow.read(&event).unwrap();
-        let bytes = flow.bytes();
-        black_box((flow.version(), flow.account_id(), flow.interface_id(), flow.srcaddr(), flow.dstaddr()));
-        black_box((flow.srcport(), flow.dstport(), flow.protocol(), flow.packets(), bytes));
-        black_box((flow.start(), flow.end(), flow.action(), flow.log_status()));
-        sum += Sum { events: 1, bytes: bytes.unwrap_or(0) };
-    }
-    sum
 }
 
 fn read_values(decoded: &Decoded, format: &Format) -> Sum {

@@ -8,9 +8,10 @@
 
 use std::hint::black_box;
 
-use kinesis_logs_decoder::flow_log::{FlowLog, Format};
-use kinesis_logs_decoder::{Decoded, Decoder};
+use kinesis_logs_decoder::Decoder;
+use kinesis_logs_decoder::flow_log::Format;
 use kinesis_logs_generator::{FlowLogs, Record};
+use kinesis_logs_peers::read_getters;
 
 const RECORDS: usize = 40;
 const EVENTS_PER_RECORD: usize = 500;
@@ -27,8 +28,8 @@ fn main() {
         }
         Some("typed") => {
             let mut decoder = Decoder::new();
-            let events: usize = records.iter().map(|record| typed(&mut decoder, &record.data)).sum();
-            assert_eq!(events, RECORDS * EVENTS_PER_RECORD);
+            let events: u64 = records.iter().map(|record| typed(&mut decoder, &record.data)).sum();
+            assert_eq!(events, (RECORDS * EVENTS_PER_RECORD) as u64);
         }
         _ => panic!("instructions inflate|typed"),
     }
@@ -42,19 +43,6 @@ fn inflate(inflater: &mut libdeflater::Decompressor, data: &[u8], buffer: &mut [
 
 /// Counted: a function that valgrind finds by its name.
 #[inline(never)]
-fn typed(decoder: &mut Decoder, data: &[u8]) -> usize {
-    read(decoder.decode(data))
-}
-
-fn read(decoded: &Decoded) -> usize {
-    let mut flow = FlowLog::new(Format::default_format());
-    let mut events = 0;
-    for event in decoded.events() {
-        flow.read(&event).unwrap();
-        black_box((flow.version(), flow.account_id(), flow.interface_id(), flow.srcaddr(), flow.dstaddr()));
-        black_box((flow.srcport(), flow.dstport(), flow.protocol(), flow.packets(), flow.bytes()));
-        black_box((flow.start(), flow.end(), flow.action(), flow.log_status()));
-        events += 1;
-    }
-    events
+fn typed(decoder: &mut Decoder, data: &[u8]) -> u64 {
+    read_getters(decoder.decode(data), Format::default_format()).events
 }

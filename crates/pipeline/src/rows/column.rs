@@ -1,7 +1,7 @@
 //! What a column shows of an event.
 
 use kinesis_logs_decoder::Event;
-use kinesis_logs_decoder::flow_log::{Field, FlowLog, Format, Value};
+use kinesis_logs_decoder::flow_log::{Field, FieldKind, FlowLog, Format, Value};
 use kinesis_logs_source::Record;
 
 use super::encode::rfc3339_millis;
@@ -79,6 +79,8 @@ const EVENT: [(&str, Own); 6] = [
 pub(super) enum Cell<'a> {
     Null,
     Integer(u64),
+    /// A number in digits, as it would be written.
+    Digits(&'a str),
     /// JSON as it came.
     Json(&'a str),
     /// Text that came as a value of its own and is shown as it is.
@@ -140,7 +142,7 @@ impl Column {
         self.source != Source::Named(None)
     }
 
-    /// The event's value, if it is not one of its extracted fields. `Err` if the event has no such column.
+    /// The event's value, of a flow log that was checked, if it is not one of its extracted fields. `Err` if the event has no such column.
     pub(super) fn cell<'a>(
         &self,
         event: &Event<'a>,
@@ -162,6 +164,9 @@ impl Column {
     }
 }
 
+/// How many digits times in seconds have at most; flow logs with milliseconds have more.
+const SECONDS: usize = 11;
+
 /// The event has no such column.
 #[derive(Debug)]
 pub(super) struct NoSuchColumn;
@@ -171,9 +176,18 @@ impl Own {
         Ok(match self {
             Own::Flow(field) => {
                 let flow = flow.ok_or(NoSuchColumn)?;
-                match flow.get(field).ok_or(NoSuchColumn)? {
-                    Value::Integer(number) => Cell::Integer(number),
-                    _ => flow_text(flow.raw(field).unwrap_or("-")),
+                let token = flow.raw(field).ok_or(NoSuchColumn)?;
+                match field.kind() {
+                    FieldKind::Integer { .. } | FieldKind::Time => match token.as_bytes() {
+                        // Its digits are a number's: they were looked at when the line was read.
+                        [b'1'..=b'9', ..] if token.len() <= SECONDS => Cell::Digits(token),
+                        // Zeros in front, milliseconds, null.
+                        _ => match flow.get(field) {
+                            Some(Value::Integer(number)) => Cell::Integer(number),
+                            _ => flow_text(token),
+                        },
+                    },
+                    _ => flow_text(token),
                 }
             }
             Own::Timestamp => {

@@ -11,26 +11,31 @@ pub(super) fn tsv(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => out.push(b'-'),
         Cell::Integer(number) => integer(*number, out),
+        Cell::Digits(digits) => out.extend_from_slice(digits.as_bytes()),
         Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
-        Cell::Json(line) | Cell::Line(line) => {
-            for &byte in line.as_bytes() {
-                match byte {
-                    b'\t' => out.extend_from_slice(b"\\t"),
-                    b'\n' => out.extend_from_slice(b"\\n"),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    b'\\' => out.extend_from_slice(b"\\\\"),
-                    _ => out.push(byte),
-                }
-            }
+        Cell::Json(line) | Cell::Line(line) => escaped(line, out),
+    }
+}
+
+fn escaped(line: &str, out: &mut Vec<u8>) {
+    for &byte in line.as_bytes() {
+        match byte {
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            _ => out.push(byte),
         }
     }
 }
 
 /// CSV as in [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180), but lines end in a line feed alone. Null is empty.
+#[inline]
 pub(super) fn csv(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => {}
         Cell::Integer(number) => integer(*number, out),
+        Cell::Digits(digits) => out.extend_from_slice(digits.as_bytes()),
         Cell::Json(text) | Cell::Line(text) => csv_text(text, out),
         Cell::Text(text) => csv_text(text, out),
     }
@@ -51,10 +56,12 @@ pub(super) fn csv_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+#[inline]
 pub(super) fn json(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => out.extend_from_slice(b"null"),
         Cell::Integer(number) => integer(*number, out),
+        Cell::Digits(digits) => out.extend_from_slice(digits.as_bytes()),
         Cell::Json(json) => raw_json(json, out),
         Cell::Text(text) => json_text(text, out),
         Cell::Line(line) => json_text(line, out),
@@ -71,6 +78,11 @@ fn raw_json(json: &str, out: &mut Vec<u8>) {
 }
 
 pub(super) fn json_text(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        return out.push(b'"');
+    }
     // Writing text to memory cannot fail.
     let _ = serde_json::to_writer(out, text);
 }

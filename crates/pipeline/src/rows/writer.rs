@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use kinesis_logs_decoder::flow_log::{FlowLogError, Format, Formats};
-use kinesis_logs_decoder::{Event, FieldTable, FieldText, Fields, FlowLog};
+use kinesis_logs_decoder::{Event, ExtractedFields, FieldTable, FieldText, Fields, FlowLog};
 use kinesis_logs_source::Record;
 
 use super::column::{Cell, Column};
@@ -86,6 +86,7 @@ pub struct RowWriter {
     line_columns: Vec<Column>,
     table: FieldTable,
     slots: Slots,
+    keys: Keys,
 }
 
 /// What the first event was, which the columns of formats with a header come from.
@@ -118,6 +119,7 @@ impl RowWriter {
             line_columns: Column::of_line(),
             table: FieldTable::new(),
             slots: Slots::default(),
+            keys: Keys::default(),
         }
     }
 
@@ -159,9 +161,11 @@ impl RowWriter {
     }
 
     /// Appends an event's row to `out`, after the header if it is the first. `record` tells where it was read, for
-    /// columns of metadata.
+    /// columns of metadata. A header line of flow logs is no row, as it has no values; but to [`RowFormat::Raw`] it is a
+    /// line like others, and events with extracted fields are not asked.
     pub fn write(&mut self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) -> Result<(), RowError> {
-        if is_header_line(event) {
+        let fields = event.extracted_fields();
+        if self.format != RowFormat::Raw && fields.is_none() && is_header_line(event) {
             return Ok(()); // names, no values: somebody put an object of S3 into a log group
         }
         if self.header.is_none() {
@@ -176,32 +180,42 @@ impl RowWriter {
                     out.push(b'\n');
                 }
             }
-            RowFormat::Json if !self.chosen => self.write_own_object(event, record, out),
+            RowFormat::Json if !self.chosen => self.write_own_object(event, fields, record, out),
             RowFormat::Json => {
                 let columns = self.columns.as_deref().unwrap_or_default();
-                let fields = event.extracted_fields().map(|fields| self.table.read(fields));
+                let fields = fields.map(|fields| self.table.read(fields));
                 self.slots.fill(columns, fields);
                 let flow = self.slots.flow_log(event, &self.formats, &mut self.misfits);
                 let cells = Cells { columns, slots: &self.slots, fields, event, flow: flow.as_ref(), record };
                 write_object(columns.iter().map(Column::name).zip(cells.iter()), out);
             }
-            RowFormat::Tsv => self.write_separated(event, record, b'\t', encode::tsv, out),
-            RowFormat::Csv => self.write_separated(event, record, b',', encode::csv, out),
+            RowFormat::Tsv => self.write_separated(event, fields, record, b'\t', encode::tsv, out),
+            RowFormat::Csv => self.write_separated(event, fields, record, b',', encode::csv, out),
         }
         Ok(())
     }
 
     /// An event's own columns, extracted fields straight through.
-    fn write_own_object(&mut self, event: &Event<'_>, record: Option<&Record>, out: &mut Vec<u8>) {
-        if let Some(fields) = event.extracted_fields() {
+    fn write_own_object(
+        &mut self,
+        event: &Event<'_>,
+        fields: Option<ExtractedFields<'_>>,
+        record: Option<&Record>,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(fields) = fields {
             let fields = self.table.read(fields);
-            let members = (0..fields.len()).map(|index| (fields.name(index), extracted_cell(fields.value(index))));
-            return write_object(members, out);
+            self.keys.fill(fields);
+            for (index, key) in self.keys.iter().enumerate() {
+                out.extend_from_slice(key);
+                encode::json(&extracted_cell(fields.value(index)), out);
+            }
+            return out.extend_from_slice(if fields.is_empty() { b"{}\n" } else { b"}\n" });
         }
-        if let Some(flow) = self.misfits.flow_log(event, &self.formats)
-            && flow.write_json(out).is_ok()
-        {
-            return out.push(b'\n');
+        match self.formats.write_json(event, out) {
+            Some(Ok(())) => return out.push(b'\n'),
+            Some(Err(error)) => self.misfits.add(error),
+            None => {}
         }
         let cell = |column: &Column| column.cell(event, None, record).unwrap_or(Cell::Null);
         write_object(self.line_columns.iter().map(|column| (column.name(), cell(column))), out);
@@ -210,13 +224,14 @@ impl RowWriter {
     fn write_separated(
         &mut self,
         event: &Event<'_>,
+        fields: Option<ExtractedFields<'_>>,
         record: Option<&Record>,
         separator: u8,
-        encode: fn(&Cell<'_>, &mut Vec<u8>),
+        encode: impl Fn(&Cell<'_>, &mut Vec<u8>),
         out: &mut Vec<u8>,
     ) {
         let columns = self.columns.as_deref().unwrap_or_default();
-        let fields = event.extracted_fields().map(|fields| self.table.read(fields));
+        let fields = fields.map(|fields| self.table.read(fields));
         let all_shown = self.slots.fill(columns, fields);
         let flow = self.slots.flow_log(event, &self.formats, &mut self.misfits);
         let is_shown = match (&self.header, fields, &flow) {
@@ -230,11 +245,15 @@ impl RowWriter {
         }
         let start = out.len();
         let cells = Cells { columns, slots: &self.slots, fields, event, flow: flow.as_ref(), record };
-        for (index, cell) in cells.iter().enumerate() {
+        for (index, (column, slot)) in columns.iter().zip(&self.slots.fields).enumerate() {
             if index > 0 {
                 out.push(separator);
             }
-            encode(&cell, out);
+            // Encoded in two places, as much less can stand in an extracted field's cell.
+            match cells.extracted(*slot) {
+                Some(cell) => encode(&cell, out),
+                None => encode(&cells.other(column), out),
+            }
         }
         if out.len() == start && self.format == RowFormat::Csv {
             // Readers of CSV pass over empty lines.
@@ -294,11 +313,44 @@ impl Misfits {
         match formats.parse(event)? {
             Ok(flow) => Some(flow),
             Err(error) => {
-                self.count += 1;
-                self.first.get_or_insert(error);
+                self.add(error);
                 None
             }
         }
+    }
+
+    fn add(&mut self, error: FlowLogError) {
+        self.count += 1;
+        self.first.get_or_insert(error);
+    }
+}
+
+/// What stands before each value in an object of an event's extracted fields (`{"name":`, `,"name":`); kept for all events
+/// with the same names.
+#[derive(Debug, Default)]
+struct Keys {
+    json: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    fn fill(&mut self, fields: Fields<'_>) {
+        if fields.same_names() && self.ends.len() == fields.len() {
+            return;
+        }
+        self.json.clear();
+        self.ends.clear();
+        for index in 0..fields.len() {
+            self.json.push(if index == 0 { b'{' } else { b',' });
+            encode::json_text(fields.name(index), &mut self.json);
+            self.json.push(b':');
+            self.ends.push(self.json.len());
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| &self.json[std::mem::replace(&mut start, end)..end])
     }
 }
 
@@ -328,13 +380,21 @@ struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     fn iter(self) -> impl Iterator<Item = Cell<'a>> {
-        self.columns.iter().zip(&self.slots.fields).map(move |(column, slot)| match (slot, self.fields) {
-            (Some(index), Some(fields)) => extracted_cell(fields.value(*index)),
-            _ => column.cell(self.event, self.flow, self.record).unwrap_or(Cell::Null),
-        })
+        let columns = self.columns.iter().zip(&self.slots.fields);
+        columns.map(move |(column, slot)| self.extracted(*slot).unwrap_or_else(|| self.other(column)))
+    }
+
+    #[inline(always)]
+    fn extracted(&self, slot: Option<usize>) -> Option<Cell<'a>> {
+        Some(extracted_cell(self.fields?.value(slot?)))
+    }
+
+    fn other(&self, column: &Column) -> Cell<'a> {
+        column.cell(self.event, self.flow, self.record).unwrap_or(Cell::Null)
     }
 }
 
+#[inline(always)]
 fn extracted_cell(value: FieldText<'_>) -> Cell<'_> {
     match value {
         FieldText::Text(text) => Cell::Text(text.into()),
@@ -350,6 +410,8 @@ struct Slots {
     fields: Vec<Option<usize>>,
     /// Whether every field has a column.
     all_shown: bool,
+    /// Whether every column shows one.
+    all_taken: bool,
     /// Whether they are those of the last event that had fields.
     filled: bool,
 }
@@ -361,7 +423,7 @@ impl Slots {
             return self.all_shown;
         }
         self.filled = fields.is_some();
-        self.all_shown = true;
+        (self.all_shown, self.all_taken) = (true, false);
         self.fields.clear();
         self.fields.resize(columns.len(), None);
         let Some(fields) = fields else { return true };
@@ -375,12 +437,13 @@ impl Slots {
             }
             self.all_shown &= shown;
         }
+        self.all_taken = !columns.is_empty() && self.fields.iter().all(Option::is_some);
         self.all_shown
     }
 
     /// The event's flow log line, parsed only where a column may need it.
     fn flow_log<'a>(&self, event: &Event<'a>, formats: &'a Formats, misfits: &mut Misfits) -> Option<FlowLog<'a>> {
-        if !self.fields.is_empty() && self.fields.iter().all(Option::is_some) {
+        if self.all_taken {
             return None;
         }
         misfits.flow_log(event, formats)
