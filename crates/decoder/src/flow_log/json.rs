@@ -99,7 +99,7 @@ const NULL: &[u8; CHUNK] = &{
 #[inline(never)]
 fn put_unusual(out: &mut [u8], pos: usize, flow: &FlowLog<'_>, place: usize, plain: bool) -> Option<usize> {
     let (start, end) = flow.range(place);
-    match flow.unusual(flow.format().columns()[place].kind(), start, end) {
+    match flow.unusual(flow.format().columns()[place].kind(), place) {
         Value::Null => Some(put(out, pos, NULL, 4)),
         Value::Integer(number) => Some(format_number(out, pos, number)),
         Value::Address(_) | Value::Text(_) => Some(put_text(out, pos, &flow.window()[start..], end - start, plain)),

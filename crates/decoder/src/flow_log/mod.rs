@@ -28,6 +28,7 @@ mod names;
 mod record;
 #[cfg(feature = "serde")]
 mod serialize;
+mod tokens;
 
 #[cfg(feature = "arrow")]
 pub use columns::{AddressColumns, ColumnOptions, Columns, ColumnsError};

@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 use std::net::Ipv4Addr;
 
 use super::{BLOCK, Lanes};
-use crate::number::{Chunk, ipv4_wide};
+use crate::number::{Chunk, Four, four_wide, ipv4_wide};
 
 /// Sixteen bytes at a time.
 #[derive(Clone, Copy)]
@@ -113,6 +113,11 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn four(self, chunks: [&Chunk; 4], lens: [usize; 4], max: &[i64; 4]) -> Four {
+        four_wide::parse(chunks, lens, max, self.0)
+    }
+
+    #[inline(always)]
     fn positions(self, mask: u64, base: u16, at: &mut [u16; BLOCK / 2], behind: &mut [u16; BLOCK / 2]) {
         // SAFETY: as above; the load and the stores are of 64 bytes each.
         unsafe {
@@ -139,6 +144,11 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
         ipv4_wide::parse(chunk, len, self)
+    }
+
+    #[inline(always)]
+    fn four(self, chunks: [&Chunk; 4], lens: [usize; 4], max: &[i64; 4]) -> Four {
+        four_wide::parse(chunks, lens, max, self)
     }
 
     #[inline(always)]
