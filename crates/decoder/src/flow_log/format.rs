@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use super::field::{Field, FieldKind};
-use super::record::{FlowLog, FlowLogError, SMALLEST_MILLIS};
+use super::layout::{ByKind, JsonKey};
+use super::record::{FlowLog, FlowLogError};
 
 /// How many fields a format may have. AWS documents 72, and nobody needs one twice.
 pub const MAX_FIELDS: usize = 96;
@@ -43,28 +44,9 @@ struct Inner {
     /// By field: its place in a line, or `ABSENT`.
     places: [u8; Field::ALL.len()],
     by_kind: ByKind,
-    json_keys: JsonKeys,
-}
-
-/// The places in a line by the kind of what stands there: numbers in fours, which are read at once, and those left over.
-#[derive(Default)]
-pub(super) struct ByKind {
-    pub(super) fours: Vec<FourPlaces>,
-    pub(super) numbers: Vec<u8>,
-    pub(super) addresses: Vec<u8>,
-    pub(super) texts: Vec<u8>,
-}
-
-/// Places of four numbers, and what is the largest that is usual for each.
-pub(super) struct FourPlaces {
-    pub(super) places: [u8; 4],
-    pub(super) max: [i64; 4],
-}
-
-/// `,"name":` of every column, one after another, and behind them as many bytes as are copied at once.
-struct JsonKeys {
-    bytes: Vec<u8>,
-    ends: Vec<u16>,
+    json_keys: Vec<JsonKey>,
+    /// How long the keys are together, and all else that is no token.
+    json_len: usize,
 }
 
 const ABSENT: u8 = u8::MAX;
@@ -274,8 +256,10 @@ impl Format {
             let kind = field.map_or(FieldKind::Text, Field::kind);
             columns.push(FormatColumn { name, field, kind });
         }
-        let (by_kind, json_keys) = (ByKind::of(&columns), JsonKeys::of(&columns));
-        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, json_keys })))
+        let by_kind = ByKind::of(&columns);
+        let json_keys: Vec<JsonKey> = columns.iter().map(JsonKey::of).collect();
+        let json_len = json_keys.iter().map(JsonKey::len_with_quote).sum();
+        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, json_keys, json_len })))
     }
 
     #[inline]
@@ -283,51 +267,16 @@ impl Format {
         &self.0.by_kind
     }
 
-    /// A column's key as JSON has it, with a comma before and a colon behind: the first bytes, and how many they are.
+    /// Of every column.
     #[inline]
-    pub(super) fn json_key(&self, place: usize) -> (&[u8], usize) {
-        let JsonKeys { bytes, ends } = &self.0.json_keys;
-        let start = if place == 0 { 0 } else { ends[place - 1].into() };
-        (&bytes[start..], usize::from(ends[place]) - start)
+    pub(super) fn json_keys(&self) -> &[JsonKey] {
+        &self.0.json_keys
     }
 
-    /// How long all keys are together.
+    /// How much longer than its tokens an object is.
+    #[inline]
     pub(super) fn json_len(&self) -> usize {
-        self.0.json_keys.bytes.len()
-    }
-}
-
-impl ByKind {
-    fn of(columns: &[FormatColumn]) -> ByKind {
-        let mut by_kind = ByKind::default();
-        let mut numbers = Vec::new();
-        for (place, column) in (0..).zip(columns) {
-            match column.kind {
-                FieldKind::Integer { max } => numbers.push((place, max.min(i64::MAX as u64) as i64)),
-                FieldKind::Time => numbers.push((place, SMALLEST_MILLIS as i64 - 1)),
-                FieldKind::Address => by_kind.addresses.push(place),
-                FieldKind::Text => by_kind.texts.push(place),
-            }
-        }
-        let (fours, rest) = numbers.as_chunks::<4>();
-        by_kind.fours = fours
-            .iter()
-            .map(|four| FourPlaces { places: four.map(|(place, _)| place), max: four.map(|(_, max)| max) })
-            .collect();
-        by_kind.numbers = rest.iter().map(|(place, _)| *place).collect();
-        by_kind
-    }
-}
-
-impl JsonKeys {
-    fn of(columns: &[FormatColumn]) -> JsonKeys {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for column in columns {
-            bytes.extend_from_slice(format!(",\"{}\":", column.name).as_bytes());
-            ends.push(bytes.len() as u16);
-        }
-        bytes.resize(bytes.len() + super::json::CHUNK, 0);
-        JsonKeys { bytes, ends }
+        self.0.json_len
     }
 }
 

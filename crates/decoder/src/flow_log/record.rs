@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::field::{Field, FieldKind};
-use super::format::{ByKind, Format, MAX_FIELDS, shortened};
+use super::format::{Format, MAX_FIELDS, shortened};
+use super::layout::ByKind;
 use super::tokens::{MAX_LEN, PaddedTokens, Tokens};
 use crate::Event;
 use crate::number::{self, Chunk, Four};
@@ -154,6 +155,10 @@ impl<'a> FlowLog<'a> {
         self.tokens.window()
     }
 
+    pub(super) fn padded(&self) -> Option<PaddedTokens<'_, 'a>> {
+        self.tokens.padded()
+    }
+
     /// The value of a field; `None` if the format does not have it.
     pub fn get(&self, field: Field) -> Option<Value<'a>> {
         Some(self.value(self.format.place(field)?))
@@ -200,7 +205,7 @@ impl<'a> FlowLog<'a> {
     /// ```
     #[inline]
     pub fn values_into(&self, values: &mut [Value<'a>]) {
-        match (self.tokens.padded(), values.get_mut(..self.format.len())) {
+        match (self.padded(), values.get_mut(..self.format.len())) {
             (Some(tokens), Some(values)) => type_all(self, tokens, values),
             _ => self.type_each(0..self.format.len().min(values.len()), values),
         }
@@ -332,9 +337,7 @@ with_lanes! {
 fn type_all<'a>(flow: &FlowLog<'a>, tokens: PaddedTokens<'_, 'a>, values: &mut [Value<'a>]) -> () |lanes| {
     let ByKind { fours, numbers, addresses, texts } = flow.format.by_kind();
     for four in fours {
-        let places = four.places.map(usize::from);
-        let tokens = places.map(|place| tokens.chunk(place));
-        let found = lanes.four(tokens.map(|(chunk, _)| chunk), tokens.map(|(_, len)| len), &four.max);
+        let (places, found) = (four.places.map(usize::from), tokens.four(lanes, four));
         if found.right == Four::ALL {
             for (place, number) in places.into_iter().zip(found.numbers) {
                 values[place] = Value::Integer(number);

@@ -2,8 +2,9 @@
 #![allow(unsafe_code, reason = "looking again at what was found costs a quarter of what typing a line does")]
 
 use super::format::MAX_FIELDS;
-use crate::number::Chunk;
-use crate::scan::{BLOCK, with_lanes};
+use super::layout::FourPlaces;
+use crate::number::{Chunk, Four};
+use crate::scan::{BLOCK, Lanes, with_lanes};
 
 /// A line, split at its spaces.
 #[derive(Clone)]
@@ -77,14 +78,14 @@ impl<'a> Tokens<'a> {
         unsafe { self.line.get_unchecked(start..end) }
     }
 
-    /// The same, if from wherever a token begins a chunk can be loaded.
+    /// The same, if chunks can be loaded from wherever a token begins.
     #[inline]
     pub(super) fn padded(&self) -> Option<PaddedTokens<'_, 'a>> {
-        (self.window.len() >= self.line.len() + size_of::<Chunk>()).then_some(PaddedTokens(self))
+        (self.window.len() >= self.line.len() + BLOCK).then_some(PaddedTokens(self))
     }
 }
 
-/// Tokens of a line that at least a chunk stands behind.
+/// Tokens of a line that at least a block stands behind.
 #[derive(Clone, Copy)]
 pub(super) struct PaddedTokens<'t, 'a>(&'t Tokens<'a>);
 
@@ -93,8 +94,23 @@ impl<'a> PaddedTokens<'_, 'a> {
     #[inline(always)]
     pub(super) fn chunk(self, place: usize) -> (&'a Chunk, usize) {
         let (start, end) = self.0.range(place);
-        // SAFETY: tokens lie within the line, and as many bytes as a chunk has stand behind it.
+        // SAFETY: tokens lie within the line, and more bytes than a chunk has stand behind it.
         (unsafe { &*self.0.window.as_ptr().add(start).cast::<Chunk>() }, end - start)
+    }
+
+    /// The same, of twice as many bytes.
+    #[inline(always)]
+    pub(super) fn long_chunk(self, place: usize) -> (&'a [u8; 32], usize) {
+        let (start, end) = self.0.range(place);
+        // SAFETY: as above.
+        (unsafe { &*self.0.window.as_ptr().add(start).cast::<[u8; 32]>() }, end - start)
+    }
+
+    /// Four numbers, as far as they are usual.
+    #[inline(always)]
+    pub(super) fn four<L: Lanes>(self, lanes: L, four: &FourPlaces) -> Four {
+        let tokens = four.places.map(|place| self.chunk(place.into()));
+        lanes.four(tokens.map(|(chunk, _)| chunk), tokens.map(|(_, len)| len), &four.max)
     }
 
     /// A token, if it is no `-`.
