@@ -87,7 +87,7 @@ pub(crate) trait Lanes: Copy {
 
 /// The 64 bytes at `at`, if there are as many.
 #[inline(always)]
-fn block(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
+pub(crate) fn block(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
     bytes.get(at..)?.first_chunk()
 }
 
