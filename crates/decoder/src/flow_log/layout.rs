@@ -2,8 +2,8 @@
 
 use super::field::FieldKind;
 use super::format::FormatColumn;
-use super::json::CHUNK;
 use super::record::SMALLEST_MILLIS;
+use super::tokens::LONG_CHUNK;
 
 /// The places in a line by the kind of what stands there: numbers in fours, which are read at once, and those left over.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl ByKind {
 pub(super) enum JsonKey {
     /// As many bytes as are copied at once, and how many are the key.
     Short {
-        chunk: [u8; CHUNK],
+        chunk: [u8; LONG_CHUNK],
         len: usize,
     },
     Long(String),
@@ -56,7 +56,7 @@ impl JsonKey {
     pub(super) fn of(column: &FormatColumn) -> JsonKey {
         let quote = if matches!(column.kind, FieldKind::Address | FieldKind::Text) { "\"" } else { "" };
         let key = format!(",\"{}\":{quote}", column.name());
-        let (mut chunk, len) = ([0; CHUNK], key.len());
+        let (mut chunk, len) = ([0; LONG_CHUNK], key.len());
         match chunk.get_mut(..len) {
             Some(first) => first.copy_from_slice(key.as_bytes()),
             None => return JsonKey::Long(key),

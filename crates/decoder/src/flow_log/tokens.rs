@@ -90,20 +90,16 @@ impl<'a> Tokens<'a> {
 pub(super) struct PaddedTokens<'t, 'a>(&'t Tokens<'a>);
 
 impl<'a> PaddedTokens<'_, 'a> {
-    /// The bytes that a token begins with, and its length.
     #[inline(always)]
-    pub(super) fn chunk(self, place: usize) -> (&'a Chunk, usize) {
-        let (start, end) = self.0.range(place);
-        // SAFETY: tokens lie within the line, and more bytes than a chunk has stand behind it.
-        (unsafe { &*self.0.window.as_ptr().add(start).cast::<Chunk>() }, end - start)
+    pub(super) fn get(self, place: usize) -> &'a str {
+        self.0.get(place)
     }
 
-    /// The same, of twice as many bytes.
+    /// A token, if it is no `-`.
     #[inline(always)]
-    pub(super) fn long_chunk(self, place: usize) -> (&'a [u8; 32], usize) {
-        let (start, end) = self.0.range(place);
-        // SAFETY: as above.
-        (unsafe { &*self.0.window.as_ptr().add(start).cast::<[u8; 32]>() }, end - start)
+    pub(super) fn text(self, place: usize) -> Option<&'a str> {
+        let token = self.long(place);
+        if token.is_dash() { None } else { Some(token.text()) }
     }
 
     /// Four numbers, as far as they are usual.
@@ -113,11 +109,53 @@ impl<'a> PaddedTokens<'_, 'a> {
         lanes.four(tokens.map(|(chunk, _)| chunk), tokens.map(|(_, len)| len), &four.max)
     }
 
-    /// A token, if it is no `-`.
+    /// The bytes that a token begins with, and its length.
     #[inline(always)]
-    pub(super) fn text(self, place: usize) -> Option<&'a str> {
-        let (chunk, len) = self.chunk(place);
-        if len == 1 && chunk[0] == b'-' { None } else { Some(self.0.get(place)) }
+    pub(super) fn chunk(self, place: usize) -> (&'a Chunk, usize) {
+        let (start, end) = self.0.range(place);
+        // SAFETY: tokens lie within the line, and more bytes than a chunk has stand behind it.
+        (unsafe { &*self.0.window.as_ptr().add(start).cast::<Chunk>() }, end - start)
+    }
+
+    /// A token with more of the bytes that it begins with.
+    #[inline(always)]
+    pub(super) fn long(self, place: usize) -> LongToken<'a> {
+        let (start, _) = self.0.range(place);
+        // SAFETY: as above.
+        let chunk = unsafe { &*self.0.window.as_ptr().add(start).cast::<[u8; LONG_CHUNK]>() };
+        LongToken { text: self.get(place), chunk }
+    }
+}
+
+/// Most tokens are no longer than this, and copying a fixed size needs no call.
+pub(super) const LONG_CHUNK: usize = 32;
+
+/// A token, and the bytes of a fixed number that it begins with, if it is no longer.
+#[derive(Clone, Copy)]
+pub(super) struct LongToken<'a> {
+    text: &'a str,
+    chunk: &'a [u8; LONG_CHUNK],
+}
+
+impl<'a> LongToken<'a> {
+    #[inline(always)]
+    pub(super) fn text(self) -> &'a str {
+        self.text
+    }
+
+    #[inline(always)]
+    pub(super) fn long_chunk(self) -> &'a [u8; LONG_CHUNK] {
+        self.chunk
+    }
+
+    #[inline(always)]
+    pub(super) fn chunk(self) -> &'a Chunk {
+        &self.chunk.as_chunks().0[0]
+    }
+
+    #[inline(always)]
+    pub(super) fn is_dash(self) -> bool {
+        self.text.len() == 1 && self.chunk[0] == b'-'
     }
 }
 
