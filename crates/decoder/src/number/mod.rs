@@ -170,6 +170,7 @@ mod tests {
         let chunk = chunk_at(window.as_bytes(), 0, &mut spare);
         let number = integer(chunk, token.len());
         let address = BASELINE.ipv4(chunk, token.len());
+        assert_eq!(ipv4_by_octets(BASELINE.equal16(chunk, b'.'), chunk, token.len()), address, "{text}");
         #[cfg(target_arch = "x86_64")]
         if let Some(lanes) = crate::scan::Avx2::detect() {
             assert_eq!(lanes.ipv4(chunk, token.len()), address, "{text}");

@@ -35,6 +35,11 @@ impl Lanes for Sse2 {
     fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
         equal16(chunk, byte)
     }
+
+    #[inline(always)]
+    fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
+        ipv4_wide::parse_with_sse2(chunk, len)
+    }
 }
 
 #[inline(always)]
