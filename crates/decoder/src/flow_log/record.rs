@@ -1,14 +1,14 @@
 //! One line: split once, typed when asked.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::field::{Field, FieldKind};
 use super::format::{Format, MAX_FIELDS, shortened};
 use super::layout::ByKind;
 use super::tokens::{MAX_LEN, PaddedTokens, Tokens};
 use crate::Event;
-use crate::number::{self, Chunk, Four};
-use crate::scan::with_lanes;
+use crate::number::{self, Four};
+use crate::scan::{self, Lanes, with_lanes};
 
 /// Older flow logs carried milliseconds; no second in this era is as large.
 pub(super) const SMALLEST_MILLIS: u64 = 100_000_000_000;
@@ -238,27 +238,15 @@ impl<'a> FlowLog<'a> {
         self.tokens.get(place)
     }
 
-    /// From where to where in the line a field goes.
-    #[inline]
-    pub(super) fn range(&self, place: usize) -> (usize, usize) {
-        self.tokens.range(place)
-    }
-
     /// Types what is usual; the rest is looked at once more.
     fn typed(&self, kind: FieldKind, place: usize) -> Value<'a> {
-        let (start, end) = self.range(place);
-        let mut spare = Chunk::default();
-        let (chunk, len) = (number::chunk_at(self.window(), start, &mut spare), end - start);
-        let value = match kind {
-            FieldKind::Integer { max } => {
-                number::integer(chunk, len).filter(|number| *number <= max).map(Value::Integer)
-            }
-            FieldKind::Time => number::integer(chunk, len).map(|time| Value::Integer(seconds(time))),
-            FieldKind::Address => ipv4(chunk, len).map(|address| Value::Address(IpAddr::V4(address))),
-            FieldKind::Text if len == 1 && chunk[0] == b'-' => Some(Value::Null),
-            FieldKind::Text => Some(Value::Text(self.token(place))),
+        let usual = match kind {
+            FieldKind::Integer { max } => self.usual_number(place, max).map(Value::Integer),
+            FieldKind::Time => self.usual_number(place, u64::MAX).map(|time| Value::Integer(seconds(time))),
+            FieldKind::Address => self.usual_address(place).map(Value::Address),
+            FieldKind::Text => Some(self.token(place)).filter(|text| text.as_bytes() != b"-").map(Value::Text),
         };
-        value.unwrap_or_else(|| self.unusual(kind, place))
+        usual.unwrap_or_else(|| self.unusual(kind, place))
     }
 
     /// Types the fields at some places, each alone.
@@ -271,17 +259,15 @@ impl<'a> FlowLog<'a> {
     /// Null, an IPv6 address, a very long number; or what is not of its kind.
     #[cold]
     #[inline(never)]
-    pub(super) fn unusual(&self, kind: FieldKind, place: usize) -> Value<'a> {
+    fn unusual(&self, kind: FieldKind, place: usize) -> Value<'a> {
         let token = self.token(place);
         if token == "-" {
             return Value::Null;
         }
         let value = match kind {
-            FieldKind::Integer { max } => {
-                number::any_integer(token.as_bytes()).filter(|number| *number <= max).map(Value::Integer)
-            }
-            FieldKind::Time => number::any_integer(token.as_bytes()).map(|time| Value::Integer(seconds(time))),
-            FieldKind::Address => number::any_address(token.as_bytes()).map(Value::Address),
+            FieldKind::Integer { max } => self.unusual_number(place, max).map(Value::Integer),
+            FieldKind::Time => self.unusual_number(place, u64::MAX).map(|time| Value::Integer(seconds(time))),
+            FieldKind::Address => self.unusual_address(place).map(Value::Address),
             FieldKind::Text => Some(Value::Text(token)),
         };
         value.unwrap_or(Value::Invalid(token))
@@ -295,15 +281,7 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn number(&self, field: Field, max: u64) -> Option<u64> {
         let place = self.format.place(field)?;
-        let (start, end) = self.range(place);
-        let mut spare = Chunk::default();
-        match number::integer(number::chunk_at(self.window(), start, &mut spare), end - start) {
-            Some(number) if number <= max => Some(number),
-            _ => match self.unusual(FieldKind::Integer { max }, place) {
-                Value::Integer(number) => Some(number),
-                _ => None,
-            },
-        }
+        self.usual_number(place, max).or_else(|| self.unusual_number(place, max))
     }
 
     #[inline]
@@ -314,22 +292,32 @@ impl<'a> FlowLog<'a> {
     #[inline]
     pub(super) fn address(&self, field: Field) -> Option<IpAddr> {
         let place = self.format.place(field)?;
-        let (start, end) = self.range(place);
-        let mut spare = Chunk::default();
-        match ipv4(number::chunk_at(self.window(), start, &mut spare), end - start) {
-            Some(address) => Some(IpAddr::V4(address)),
-            None => match self.unusual(FieldKind::Address, place) {
-                Value::Address(address) => Some(address),
-                _ => None,
-            },
-        }
+        self.usual_address(place).or_else(|| self.unusual_address(place))
     }
-}
 
-with_lanes! {
-fn ipv4(chunk: &Chunk, len: usize) -> Option<Ipv4Addr> |lanes| {
-    lanes.ipv4(chunk, len)
-}
+    #[inline(always)]
+    fn usual_number(&self, place: usize, max: u64) -> Option<u64> {
+        let (chunk, len) = self.tokens.chunk(place)?;
+        number::integer(chunk, len).filter(|number| *number <= max)
+    }
+
+    #[inline(always)]
+    fn usual_address(&self, place: usize) -> Option<IpAddr> {
+        let (chunk, len) = self.tokens.chunk(place)?;
+        scan::BASELINE.ipv4(chunk, len).map(IpAddr::V4)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unusual_number(&self, place: usize, max: u64) -> Option<u64> {
+        number::any_integer(self.token(place).as_bytes()).filter(|number| *number <= max)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unusual_address(&self, place: usize) -> Option<IpAddr> {
+        number::any_address(self.token(place).as_bytes())
+    }
 }
 
 with_lanes! {

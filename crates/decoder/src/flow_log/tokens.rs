@@ -61,7 +61,7 @@ impl<'a> Tokens<'a> {
 
     /// From where to where in the line a token goes.
     #[inline]
-    pub(super) fn range(&self, place: usize) -> (usize, usize) {
+    fn range(&self, place: usize) -> (usize, usize) {
         if place >= self.count {
             return (0, 0);
         }
@@ -78,7 +78,14 @@ impl<'a> Tokens<'a> {
         unsafe { self.line.get_unchecked(start..end) }
     }
 
-    /// The same, if chunks can be loaded from wherever a token begins.
+    /// The bytes that a token begins with, if there are as many, and its length.
+    #[inline]
+    pub(super) fn chunk(&self, place: usize) -> Option<(&'a Chunk, usize)> {
+        let (start, end) = self.range(place);
+        Some((self.window.get(start..start + size_of::<Chunk>())?.first_chunk()?, end - start))
+    }
+
+    /// The tokens, if chunks can be loaded from wherever one begins.
     #[inline]
     pub(super) fn padded(&self) -> Option<PaddedTokens<'_, 'a>> {
         (self.window.len() >= self.line.len() + BLOCK).then_some(PaddedTokens(self))

@@ -40,24 +40,6 @@ impl Four {
     }
 }
 
-/// The chunk at `start`; behind the end of `window` stand zeros, in `spare`.
-#[inline(always)]
-pub(crate) fn chunk_at<'a>(window: &'a [u8], start: usize, spare: &'a mut Chunk) -> &'a Chunk {
-    match window.get(start..start + 16).and_then(|rest| rest.first_chunk()) {
-        Some(chunk) => chunk,
-        None => last_chunk(window, start, spare),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn last_chunk<'a>(window: &[u8], start: usize, spare: &'a mut Chunk) -> &'a Chunk {
-    let rest = window.get(start..).unwrap_or_default();
-    *spare = Chunk::default();
-    spare[..rest.len()].copy_from_slice(rest);
-    spare
-}
-
 /// The whole number that the first `len` bytes are, if they are 1 to 16 digits.
 #[inline(always)]
 pub(crate) fn integer(chunk: &Chunk, len: usize) -> Option<u64> {
@@ -165,9 +147,8 @@ mod tests {
     use crate::scan::{BASELINE, Lanes};
 
     fn of(text: &str, behind: &str) -> (Option<u64>, Option<IpAddr>) {
-        let window = format!("{text}{behind}");
-        let (mut spare, token) = (Chunk::default(), text.as_bytes());
-        let chunk = chunk_at(window.as_bytes(), 0, &mut spare);
+        let (window, token) = (format!("{text}{behind:\0<16}"), text.as_bytes());
+        let chunk = window.as_bytes().first_chunk().unwrap();
         let number = integer(chunk, token.len());
         let address = BASELINE.ipv4(chunk, token.len());
         assert_eq!(ipv4_by_octets(BASELINE.equal16(chunk, b'.'), chunk, token.len()), address, "{text}");
@@ -203,8 +184,7 @@ mod tests {
     #[test]
     fn ipv4_addresses_are_read_the_usual_way() {
         for text in ["0.0.0.0", "255.255.255.255", "1.20.255.9", "192.0.2.17"] {
-            let mut spare = Chunk::default();
-            let read = BASELINE.ipv4(chunk_at(text.as_bytes(), 0, &mut spare), text.len());
+            let read = BASELINE.ipv4(format!("{text:\0<16}").as_bytes().first_chunk().unwrap(), text.len());
             assert_eq!(read, text.parse().ok(), "{text}");
         }
     }
