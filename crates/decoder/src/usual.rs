@@ -9,7 +9,7 @@
 
 use crate::cloudwatch::{LogEvent, Tables};
 use crate::number::{self, Chunk};
-use crate::scan::{Lanes, Marks, with_lanes};
+use crate::scan::{self, BLOCK, Lanes, Marks, with_lanes};
 use crate::text::Span;
 
 with_lanes! {
@@ -17,7 +17,7 @@ with_lanes! {
 /// Tells where the last one ended, which is `pos` if there was none.
 pub(crate) fn log_events(bytes: &[u8], pos: usize, events: &Events, tables: &mut Tables) -> usize |lanes| {
     let mut pos = pos;
-    let mut cursor = Cursor { bytes, pos, marks: Marks::new(lanes, bytes, pos) };
+    let mut cursor = Cursor { lanes, bytes, pos, marks: Marks::new(lanes, bytes, pos) };
     for _ in tables.events.len()..events.limit {
         let Some(event) = cursor.log_event() else { break };
         pos = cursor.pos;
@@ -55,6 +55,7 @@ impl Events {
 }
 
 struct Cursor<'a, L> {
+    lanes: L,
     bytes: &'a [u8],
     pos: usize,
     /// Quotes and backslashes.
@@ -86,15 +87,40 @@ impl<L: Lanes> Cursor<'_, L> {
     }
 
     /// The members of an object of which `{"` was taken, all of them text without escapes, and its end.
+    ///
+    /// Between two strings stand three bytes, `":"` or `","` by turns: where such threes stand is told for many strings at
+    /// once, and no other quotes may be there but the one before the closing brace.
     #[inline(always)]
     fn members(&mut self) -> Option<()> {
+        let (lanes, mut at) = (self.lanes, self.pos);
+        // What the block before says: which of the first two bits are the last quote of a three that began in it; and,
+        // in all bits, whether it ended within a value.
+        let (mut last, mut in_value) = (0, 0);
         loop {
-            self.string()?;
-            self.take(b"\":\"")?;
-            self.string()?;
-            if self.take(b"\",\"").is_none() {
-                return self.take(b"\"}");
+            let block = scan::block(self.bytes, at)?;
+            let (quotes, colons) = (lanes.equal(block, b'"'), lanes.equal(block, b':'));
+            let between = (colons | lanes.equal(block, b',')) >> 1;
+            let begin = quotes & between & quotes >> 2;
+            last |= begin << 2;
+            // Threes that begin in the last two bytes belong to the next block.
+            let others = (quotes & !(begin | last)) & WHOLE_THREES;
+            let within = match others {
+                0 => WHOLE_THREES,
+                _ => (1 << others.trailing_zeros()) - 1,
+            };
+            let begin = begin & within;
+            let turns = prefix_xor(begin);
+            let as_they_must = begin & last == 0 && begin & (turns ^ in_value) == begin & colons >> 1;
+            if !as_they_must || lanes.equal(block, b'\\') & within != 0 {
+                return None;
             }
+            in_value ^= (turns >> 63).wrapping_neg();
+            if others != 0 {
+                self.pos = at + others.trailing_zeros() as usize;
+                return if in_value == 0 { None } else { self.take(b"\"}") };
+            }
+            last = begin >> 60;
+            at += BLOCK - 2;
         }
     }
 
@@ -123,5 +149,100 @@ impl<L: Lanes> Cursor<'_, L> {
         let start = self.pos;
         self.pos += len;
         Some(Span::in_text(start, self.pos))
+    }
+}
+
+/// Where a group of three bytes may begin that lies within a block.
+const WHOLE_THREES: u64 = u64::MAX >> 2;
+
+/// Bit n is set if an odd number of the bits up to n are.
+#[inline(always)]
+fn prefix_xor(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scan::BASELINE;
+
+    /// Where members end, found string by string.
+    fn one_by_one(text: &str) -> Option<usize> {
+        let mut pos = 0;
+        loop {
+            for behind in ["\":\"", "\",\""] {
+                pos += text[pos..].find(['"', '\\'])?;
+                match text[pos..].strip_prefix(behind) {
+                    Some(_) => pos += 3,
+                    None if behind == "\",\"" && text[pos..].starts_with("\"}") => return Some(pos + 2),
+                    None => return None,
+                }
+            }
+        }
+    }
+
+    fn check<L: Lanes>(lanes: L, text: &str) -> Result<(), TestCaseError> {
+        let padded = [text.as_bytes(), &[0; BLOCK]].concat();
+        let mut cursor = Cursor { lanes, bytes: &padded, pos: 0, marks: Marks::new(lanes, &padded, 0) };
+        let end = cursor.members().map(|()| cursor.pos);
+        // A string of a colon or comma alone looks like what stands between strings; the general reader decides.
+        let is_between = |byte: u8| matches!(byte, b':' | b',');
+        let mut fives = text.as_bytes().windows(5);
+        let is_open = fives.any(|five| {
+            five[0] == b'"' && is_between(five[1]) && five[2] == b'"' && is_between(five[3]) && five[4] == b'"'
+        });
+        prop_assert!(end == one_by_one(text) || end.is_none() && is_open, "{text}: {end:?}");
+        Ok(())
+    }
+
+    fn check_all(text: &str) -> Result<(), TestCaseError> {
+        check(BASELINE, text)?;
+        #[cfg(target_arch = "x86_64")]
+        if let Some(lanes) = scan::Avx2::detect() {
+            check(lanes, text)?;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(lanes) = scan::Avx512::detect() {
+            check(lanes, text)?;
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn members_end_where_they_end_one_by_one(
+            members in prop::collection::vec(("[a-z]{0,70}", "[a-z:,}{.]{0,3}|[a-zé .]{0,70}"), 1..12),
+            behind in "[}\\]]{0,2}.{0,9}",
+            damage: prop::sample::Index,
+            by in prop::option::of("[\":,}x\\\\]{1,2}"),
+        ) {
+            let members: Vec<String> = members.iter().map(|(name, value)| format!("{name}\":\"{value}")).collect();
+            let mut text = members.join("\",\"") + "\"}" + &behind;
+            if let Some(by) = by {
+                let mut at = damage.index(text.len());
+                while !text.is_char_boundary(at) {
+                    at -= 1;
+                }
+                text.insert_str(at, &by);
+            }
+            check_all(&text)?;
+        }
+
+        #[test]
+        fn members_without_single_colons_are_read(
+            members in prop::collection::vec(("[a-z]{0,70}", "[a-z0-9:,}{.]{2,70}|"), 1..12),
+        ) {
+            let members: Vec<String> = members.iter().map(|(name, value)| format!("{name}\":\"{value}")).collect();
+            let padded = [(members.join("\",\"") + "\"}").as_bytes(), &[0; BLOCK]].concat();
+            let mut cursor =
+                Cursor { lanes: BASELINE, bytes: &padded, pos: 0, marks: Marks::new(BASELINE, &padded, 0) };
+            prop_assert_eq!(cursor.members(), Some(()));
+            prop_assert_eq!(cursor.pos, padded.len() - BLOCK);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use super::field::{Field, FieldKind};
+use super::layout::{ByKind, JsonKey};
 use super::record::{FlowLog, FlowLogError};
 
 /// How many fields a format may have. AWS documents 72, and nobody needs one twice.
@@ -42,13 +43,10 @@ struct Inner {
     columns: Vec<FormatColumn>,
     /// By field: its place in a line, or `ABSENT`.
     places: [u8; Field::ALL.len()],
-    json_keys: JsonKeys,
-}
-
-/// `,"name":` of every column, one after another, and behind them as many bytes as are copied at once.
-struct JsonKeys {
-    bytes: Vec<u8>,
-    ends: Vec<u16>,
+    by_kind: ByKind,
+    json_keys: Vec<JsonKey>,
+    /// How long the keys are together, and all else that is no token.
+    json_len: usize,
 }
 
 const ABSENT: u8 = u8::MAX;
@@ -280,33 +278,27 @@ impl Format {
             let kind = field.map_or(FieldKind::Text, Field::kind);
             columns.push(FormatColumn { name, field, kind });
         }
-        let json_keys = JsonKeys::of(&columns);
-        Ok(Format(Arc::new(Inner { name, columns, places, json_keys })))
+        let by_kind = ByKind::of(&columns);
+        let json_keys: Vec<JsonKey> = columns.iter().map(JsonKey::of).collect();
+        let json_len = json_keys.iter().map(JsonKey::len_with_quote).sum();
+        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, json_keys, json_len })))
     }
 
-    /// A column's key as JSON has it, with a comma before and a colon behind: the first bytes, and how many they are.
     #[inline]
-    pub(super) fn json_key(&self, place: usize) -> (&[u8], usize) {
-        let JsonKeys { bytes, ends } = &self.0.json_keys;
-        let start = if place == 0 { 0 } else { ends[place - 1].into() };
-        (&bytes[start..], usize::from(ends[place]) - start)
+    pub(super) fn by_kind(&self) -> &ByKind {
+        &self.0.by_kind
     }
 
-    /// How long all keys are together.
+    /// Of every column.
+    #[inline]
+    pub(super) fn json_keys(&self) -> &[JsonKey] {
+        &self.0.json_keys
+    }
+
+    /// How much longer than its tokens an object is.
+    #[inline]
     pub(super) fn json_len(&self) -> usize {
-        self.0.json_keys.bytes.len()
-    }
-}
-
-impl JsonKeys {
-    fn of(columns: &[FormatColumn]) -> JsonKeys {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for column in columns {
-            bytes.extend_from_slice(format!(",\"{}\":", column.name).as_bytes());
-            ends.push(bytes.len() as u16);
-        }
-        bytes.resize(bytes.len() + super::json::CHUNK, 0);
-        JsonKeys { bytes, ends }
+        self.0.json_len
     }
 }
 

@@ -1,12 +1,14 @@
 //! Flow logs as JSON, by copying what was found to be valid.
 
-use std::io::Write;
+use std::fmt::Write;
 
 use super::field::FieldKind;
-use super::format;
-use super::record::{FlowLog, FlowLogError, Value, seconds};
-use crate::number::{self, Chunk};
-use crate::scan::{self, Lanes, with_lanes};
+use super::format::{self, Format, MAX_FIELDS};
+use super::layout::JsonKey;
+use super::record::{FlowLog, FlowLogError, Value};
+use super::tail::{self, Tail};
+use super::tokens::{LONG_CHUNK, PaddedTokens};
+use crate::scan::{Lanes, with_lanes};
 
 impl FlowLog<'_> {
     /// Appends the line as a JSON object: names with underscores, numbers as numbers, times in seconds, `-` as `null`,
@@ -26,153 +28,150 @@ impl FlowLog<'_> {
     ///
     /// [`FlowLogError::Value`] names the first value that is not of its field's kind; `out` is then as it was.
     pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), FlowLogError> {
-        let (start, format) = (out.len(), self.format());
-        let plain = scan::BASELINE.is_plain(self.window(), self.line().len());
+        let format = self.format();
+        let plain = is_plain(self.window(), self.line().len());
         let longest = if plain { self.line().len() } else { 6 * self.line().len() };
-        out.resize(start + format.json_len() + longest + ROOM_OF_FIELD * format.len() + CHUNK, 0);
-        match write_fields(self, plain, &mut out[start..]) {
-            Ok(len) => {
-                out.truncate(start + len);
-                Ok(())
-            }
-            Err(place) => {
-                out.truncate(start);
-                let name = format.columns()[place].name().to_owned();
-                Err(FlowLogError::Value { name, value: format::shortened(self.token(place)) })
-            }
-        }
+        let room = format.json_len() + longest + ROOM_OF_FIELD * format.len() + LONG_CHUNK;
+        let written = tail::append(out, room, |tail| match self.padded() {
+            Some(tokens) => write_fields(self, tokens, plain, tail),
+            None => write_each(self, tail),
+        });
+        written.map_err(|place| {
+            let name = format.columns()[place].name().to_owned();
+            FlowLogError::Value { name, value: format::shortened(self.token(place)) }
+        })
     }
 }
 
-/// Most tokens and keys are shorter than this, and copying a fixed size needs no call.
-pub(super) const CHUNK: usize = 32;
-
-/// What a field may take more than its key and its token: two quotes, or `null` for `-`.
-const ROOM_OF_FIELD: usize = 3;
+/// What a field may take more than its key, its token and a quote: `null` for `-`.
+const ROOM_OF_FIELD: usize = 2;
 
 with_lanes! {
-/// Writes an object and tells its length, or the place of the first value that is not of its field's kind.
-fn write_fields(flow: &FlowLog<'_>, plain: bool, out: &mut [u8]) -> Result<usize, usize> |lanes| {
-    let mut pos = 0;
-    for (place, column) in flow.format().columns().iter().enumerate() {
-        let (key, key_len) = flow.format().json_key(place);
-        pos = put(out, pos, key, key_len);
-        let (start, end) = flow.range(place);
-        let (window, len) = (flow.window().get(start..).unwrap_or_default(), end - start);
-        let mut spare = Chunk::default();
-        let chunk = number::chunk_at(window, 0, &mut spare);
-        let end = match column.kind() {
-            FieldKind::Integer { max } => match number::integer(chunk, len) {
-                Some(number) if number <= max => Some(put_number(out, pos, window, len, number)),
-                _ => None,
-            },
-            FieldKind::Time => {
-                number::integer(chunk, len).map(|time| put_number(out, pos, window, len, seconds(time)))
+fn is_plain(window: &[u8], len: usize) -> bool |lanes| {
+    lanes.is_plain(window, len)
+}
+}
+
+with_lanes! {
+/// Writes an object, or tells the place of the first value that is not of its field's kind.
+fn write_fields<'t>(
+    flow: &FlowLog<'_>, tokens: PaddedTokens<'_, '_>, plain: bool, tail: Tail<'t>,
+) -> Result<Tail<'t>, usize> |lanes| {
+    let format = flow.format();
+    let usual = usual_numbers(lanes, format, tokens);
+    let mut tail = tail;
+    for (place, (column, key)) in format.columns().iter().zip(format.json_keys()).enumerate() {
+        put_key(&mut tail, key);
+        let token = tokens.long(place);
+        let (chunk, len) = (token.chunk(), token.text().len());
+        match column.kind {
+            FieldKind::Integer { .. } | FieldKind::Time if usual[place] && (chunk[0] != b'0' || len == 1) => {
+                tail.put(chunk, len);
             }
-            FieldKind::Address => lanes.ipv4(chunk, len).map(|_| put_text(out, pos, window, len, plain)),
-            FieldKind::Text if len == 1 && chunk[0] == b'-' => Some(put(out, pos, NULL, 4)),
-            FieldKind::Text => Some(put_text(out, pos, window, len, plain)),
-        };
-        pos = match end {
-            Some(end) => end,
-            None => put_unusual(out, pos, flow, place, plain).ok_or(place)?,
-        };
+            FieldKind::Address if lanes.ipv4(chunk, len).is_some() => {
+                tail.put(chunk, len);
+                tail.push(b'"');
+            }
+            FieldKind::Text if token.is_dash() => {
+                tail.pop(); // the quote
+                tail.put(b"null", 4);
+            }
+            FieldKind::Text if plain => {
+                match len {
+                    0..=LONG_CHUNK => tail.put(token.long_chunk(), len),
+                    _ => tail.extend(token.text().as_bytes()),
+                }
+                tail.push(b'"');
+            }
+            _ => tail = put_value(tail, flow, place)?,
+        }
     }
-    out[0] = b'{'; // in place of the first comma
-    Ok(put(out, pos, b"}", 1))
+    Ok(finish(tail))
 }
 }
 
-const NULL: &[u8; CHUNK] = &{
-    let mut padded = [0; CHUNK];
-    let null = *b"null";
-    let mut at = 0;
-    while at < null.len() {
-        padded[at] = null[at];
-        at += 1;
-    }
-    padded
-};
-
-/// Null, an IPv6 address, a very long number; or nothing, if the value is not of its kind.
-#[cold]
-#[inline(never)]
-fn put_unusual(out: &mut [u8], pos: usize, flow: &FlowLog<'_>, place: usize, plain: bool) -> Option<usize> {
-    let (start, end) = flow.range(place);
-    match flow.unusual(flow.format().columns()[place].kind(), start, end) {
-        Value::Null => Some(put(out, pos, NULL, 4)),
-        Value::Integer(number) => Some(format_number(out, pos, number)),
-        Value::Address(_) | Value::Text(_) => Some(put_text(out, pos, &flow.window()[start..], end - start, plain)),
-        Value::Invalid(_) => None,
-    }
-}
-
-/// Writes the first `len` bytes of a window at `pos`, perhaps with some behind them, and tells where they end.
+/// Of every place, whether a number stands there which may be copied if it has no leading zeros.
 #[inline(always)]
-fn put(out: &mut [u8], pos: usize, window: &[u8], len: usize) -> usize {
-    let to = out.get_mut(pos..).and_then(|rest| rest.first_chunk_mut::<CHUNK>());
-    match (window.first_chunk::<CHUNK>(), to) {
-        (Some(from), Some(to)) if len <= CHUNK => *to = *from,
-        _ => put_exactly(out, pos, &window[..len]),
+fn usual_numbers<L: Lanes>(lanes: L, format: &Format, tokens: PaddedTokens<'_, '_>) -> [bool; MAX_FIELDS] {
+    let mut usual = [false; MAX_FIELDS];
+    for four in &format.by_kind().fours {
+        let right = tokens.four(lanes, four).right;
+        for (n, place) in four.places.into_iter().enumerate() {
+            usual[usize::from(place)] = right >> n & 1 == 1;
+        }
     }
-    pos + len
+    usual
 }
 
-#[cold]
-#[inline(never)]
-fn put_exactly(out: &mut [u8], pos: usize, token: &[u8]) {
-    out[pos..pos + token.len()].copy_from_slice(token);
+/// The same as [`write_fields`], of any line.
+fn write_each<'t>(flow: &FlowLog<'_>, mut tail: Tail<'t>) -> Result<Tail<'t>, usize> {
+    for (place, key) in flow.format().json_keys().iter().enumerate() {
+        put_key(&mut tail, key);
+        tail = put_value(tail, flow, place)?;
+    }
+    Ok(finish(tail))
 }
 
-/// Writes the digits as they stand, or if JSON would not have them so, the number.
+/// Puts the braces around members, the first of which has a comma before it, too.
 #[inline(always)]
-fn put_number(out: &mut [u8], pos: usize, window: &[u8], len: usize, number: u64) -> usize {
-    // Milliseconds, which became seconds, are longer than this.
-    if len > 11 || (len > 1 && window[0] == b'0') {
-        return format_number(out, pos, number);
-    }
-    put(out, pos, window, len)
-}
-
-#[cold]
-#[inline(never)]
-fn format_number(out: &mut [u8], pos: usize, number: u64) -> usize {
-    let mut rest = &mut out[pos..];
-    let before = rest.len();
-    // A number is no longer than its digits were, which there is room for.
-    let _ = write!(rest, "{number}");
-    pos + before - rest.len()
+fn finish(mut tail: Tail<'_>) -> Tail<'_> {
+    tail.set_first(b'{');
+    tail.push(b'}');
+    tail
 }
 
 #[inline(always)]
-fn put_text(out: &mut [u8], pos: usize, window: &[u8], len: usize, plain: bool) -> usize {
-    out[pos] = b'"';
-    let end = if plain { put(out, pos + 1, window, len) } else { escape(out, pos + 1, &window[..len]) };
-    out[end] = b'"';
-    end + 1
+fn put_key(tail: &mut Tail<'_>, key: &JsonKey) {
+    match key {
+        JsonKey::Short { chunk, len } => tail.put(chunk, *len),
+        JsonKey::Long(key) => tail.extend(key.as_bytes()),
+    }
 }
 
+/// Writes any value behind its key, or tells its place if it is not of its field's kind. The tail moves in and out so that
+/// the loop above need not keep it in memory.
 #[cold]
 #[inline(never)]
-fn escape(out: &mut [u8], pos: usize, text: &[u8]) -> usize {
-    let mut rest = &mut out[pos..];
-    let before = rest.len();
+fn put_value<'t>(mut tail: Tail<'t>, flow: &FlowLog<'_>, place: usize) -> Result<Tail<'t>, usize> {
+    let kind = flow.format().columns()[place].kind;
+    match flow.value(place) {
+        Value::Null => {
+            if matches!(kind, FieldKind::Address | FieldKind::Text) {
+                tail.pop(); // the quote
+            }
+            tail.extend(b"null");
+        }
+        Value::Integer(number) => {
+            // Writing to a tail does not fail.
+            let _ = write!(tail, "{number}");
+        }
+        Value::Address(_) | Value::Text(_) => {
+            put_escaped(&mut tail, flow.token(place).as_bytes());
+            tail.push(b'"');
+        }
+        Value::Invalid(_) => return Err(place),
+    }
+    Ok(tail)
+}
+
+/// Writes at most six bytes for one.
+fn put_escaped(tail: &mut Tail<'_>, text: &[u8]) {
     for &byte in text {
-        // At most six bytes for one, which there is room for.
-        let _ = match byte {
-            b'"' | b'\\' => rest.write_all(&[b'\\', byte]),
-            0..0x20 => write!(rest, "\\u{byte:04x}"),
-            _ => rest.write_all(&[byte]),
-        };
+        match byte {
+            b'"' | b'\\' => tail.extend(&[b'\\', byte]),
+            0..0x20 => {
+                let _ = write!(tail, "\\u{byte:04x}");
+            }
+            _ => tail.push(byte),
+        }
     }
-    pos + before - rest.len()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Format, Value};
+    use super::super::{FlowLog, Format, Value};
 
     #[test]
     fn odd_values_make_valid_json() {
@@ -190,13 +189,32 @@ mod tests {
         assert_eq!(json("256 1 -").unwrap_err(), ("\"256\" is no version".to_owned(), b"before".to_vec()));
     }
 
+    #[test]
+    fn keys_of_any_length_are_written() {
+        let name = "n".repeat(128);
+        let format: Format = format!("{name} dstport {}", &name[..27]).parse().unwrap();
+        let mut out = Vec::new();
+        format.split_line("a 1 b").unwrap().write_json(&mut out).unwrap();
+        let expected = format!("{{\"{name}\":\"a\",\"dstport\":1,\"{}\":\"b\"}}", &name[..27]);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
     proptest! {
         #[test]
-        fn the_json_says_what_the_values_say(line in "(5|-|12|x) ([0-9]{1,14}|-) [ -~é\u{1}]{0,50}[!-~]") {
-            let format: Format = "version start a b c d".parse().unwrap();
+        fn the_json_says_what_the_values_say(
+            line in "(5|-|12|x) ([0-9]{1,14}|-) ([0-9]{1,5}|-) 0?[0-9]{1,18} (10[.]0[.]0[.]1|::1|-) [ -~é\u{1}]{0,80}[!-~]",
+            behind in "[ -~]{0,80}",
+        ) {
+            let format: Format = "version start dstport bytes srcaddr a b c d".parse().unwrap();
             let Ok(flow) = format.split_line(&line) else { return Ok(()) };
             let mut out = Vec::new();
-            match flow.write_json(&mut out) {
+            let written = flow.write_json(&mut out);
+            let window = line.clone() + &behind;
+            let (mut same, mut out_of_same) = (FlowLog::new(&format), Vec::new());
+            same.split(&line, window.as_bytes()).unwrap();
+            prop_assert_eq!(&same.write_json(&mut out_of_same), &written);
+            prop_assert_eq!(&out_of_same, &out);
+            match written {
                 Err(_) => prop_assert!(flow.check().is_err()),
                 Ok(()) => {
                     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&out).unwrap();
@@ -205,6 +223,7 @@ mod tests {
                             Value::Null => serde_json::Value::Null,
                             Value::Integer(number) => number.into(),
                             Value::Text(text) => text.into(),
+                            Value::Address(address) => address.to_string().into(),
                             other => panic!("{other:?}"),
                         };
                         prop_assert_eq!(&object[name], &expected);

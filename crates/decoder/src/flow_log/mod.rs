@@ -24,10 +24,13 @@ mod field;
 mod format;
 mod formats;
 mod json;
+mod layout;
 mod names;
 mod record;
 #[cfg(feature = "serde")]
 mod serialize;
+mod tail;
+mod tokens;
 
 #[cfg(feature = "arrow")]
 pub use columns::{AddressColumns, ColumnOptions, Columns, ColumnsError};

@@ -1,15 +1,17 @@
 //! One line: split once, typed when asked.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::field::{Field, FieldKind};
 use super::format::{Format, MAX_FIELDS, shortened};
+use super::layout::ByKind;
+use super::tokens::{MAX_LEN, PaddedTokens, Tokens};
 use crate::Event;
-use crate::number::{self, Chunk};
-use crate::scan::{self, BLOCK, Lanes, with_lanes};
+use crate::number::{self, Four};
+use crate::scan::{self, Lanes, with_lanes};
 
 /// Older flow logs carried milliseconds; no second in this era is as large.
-const SMALLEST_MILLIS: u64 = 100_000_000_000;
+pub(super) const SMALLEST_MILLIS: u64 = 100_000_000_000;
 
 /// A flow log line, split by a [`Format`].
 ///
@@ -30,20 +32,8 @@ const SMALLEST_MILLIS: u64 = 100_000_000_000;
 #[derive(Clone)]
 pub struct FlowLog<'a> {
     format: &'a Format,
-    line: &'a str,
-    /// The line and what stands behind it, so that words can be loaded.
-    window: &'a [u8],
-    /// Where each field begins.
-    starts: [u16; PLACES],
-    /// Where each field ends.
-    ends: [u16; PLACES],
+    tokens: Tokens<'a>,
 }
-
-/// Room for as many fields as there may be, and for all that a block may have, which are written in one go.
-const PLACES: usize = MAX_FIELDS + 1 + BLOCK / 2;
-
-/// What places can tell.
-const MAX_LEN: usize = u16::MAX as usize;
 
 /// Why a line is not of its format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,7 +98,7 @@ impl<'a> FlowLog<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(format: &'a Format) -> FlowLog<'a> {
-        FlowLog { format, line: "", window: &[], starts: [0; PLACES], ends: [0; PLACES] }
+        FlowLog { format, tokens: Tokens::NONE }
     }
 
     /// Reads an event's message in place of the line before, also if a forwarder wrapped it in `{"message":"..."}`. Values
@@ -133,12 +123,7 @@ impl<'a> FlowLog<'a> {
     /// Finds the fields of `line`, however many there are, and tells that: none in a line that is too long.
     #[inline]
     pub(super) fn find(&mut self, line: &'a str, window: &'a [u8]) -> usize {
-        (self.line, self.window) = trim(line, window);
-        match self.line.len() {
-            0 | 0x1_0000.. => 0,
-            len => find_fields(self.window, len, &mut self.starts, &mut self.ends)
-                .unwrap_or_else(|| find_fields_of_any(self.line, &mut self.starts, &mut self.ends)),
-        }
+        self.tokens.find(line, window)
     }
 
     /// Takes the fields that were found, which must be as many, for those of another format.
@@ -148,7 +133,7 @@ impl<'a> FlowLog<'a> {
 
     #[cold]
     fn mistake(&mut self, found: usize) -> FlowLogError {
-        let len = self.line.len();
+        let len = self.tokens.line().len();
         *self = FlowLog::new(self.format);
         if len > MAX_LEN {
             return FlowLogError::TooLong { len };
@@ -163,11 +148,15 @@ impl<'a> FlowLog<'a> {
 
     /// The line, without white space around it.
     pub fn line(&self) -> &'a str {
-        self.line
+        self.tokens.line()
     }
 
     pub(super) fn window(&self) -> &'a [u8] {
-        self.window
+        self.tokens.window()
+    }
+
+    pub(super) fn padded(&self) -> Option<PaddedTokens<'_, 'a>> {
+        self.tokens.padded()
     }
 
     /// The value of a field; `None` if the format does not have it.
@@ -216,7 +205,10 @@ impl<'a> FlowLog<'a> {
     /// ```
     #[inline]
     pub fn values_into(&self, values: &mut [Value<'a>]) {
-        type_all(self, values);
+        match (self.padded(), values.get_mut(..self.format.len())) {
+            (Some(tokens), Some(values)) => type_all(self, tokens, values),
+            _ => self.type_each(0..self.format.len().min(values.len()), values),
+        }
     }
 
     /// Whether every value is of its field's kind.
@@ -243,61 +235,39 @@ impl<'a> FlowLog<'a> {
 
     #[inline]
     pub(super) fn token(&self, place: usize) -> &'a str {
-        let (start, end) = self.range(place);
-        self.line.get(start..end).unwrap_or_default()
-    }
-
-    /// From where to where in the line a field goes.
-    #[inline]
-    pub(super) fn range(&self, place: usize) -> (usize, usize) {
-        (self.starts[place].into(), self.ends[place].into())
-    }
-
-    #[inline]
-    fn typed(&self, kind: FieldKind, place: usize) -> Value<'a> {
-        let mut value = Value::Null;
-        self.type_into(scan::BASELINE, kind, place, &mut value);
-        value
+        self.tokens.get(place)
     }
 
     /// Types what is usual; the rest is looked at once more.
-    #[inline(always)]
-    fn type_into<L: Lanes>(&self, lanes: L, kind: FieldKind, place: usize, value: &mut Value<'a>) {
-        let (start, end) = self.range(place);
-        let mut spare = Chunk::default();
-        let (chunk, len) = (number::chunk_at(self.window, start, &mut spare), end - start);
-        match kind {
-            FieldKind::Integer { max } => match number::integer(chunk, len) {
-                Some(number) if number <= max => *value = Value::Integer(number),
-                _ => *value = self.unusual(kind, start, end),
-            },
-            FieldKind::Time => match number::integer(chunk, len) {
-                Some(time) => *value = Value::Integer(seconds(time)),
-                None => *value = self.unusual(kind, start, end),
-            },
-            FieldKind::Address => match lanes.ipv4(chunk, len) {
-                Some(address) => *value = Value::Address(IpAddr::V4(address)),
-                None => *value = self.unusual(kind, start, end),
-            },
-            FieldKind::Text if len == 1 && chunk[0] == b'-' => *value = Value::Null,
-            FieldKind::Text => *value = Value::Text(self.line.get(start..end).unwrap_or_default()),
+    fn typed(&self, kind: FieldKind, place: usize) -> Value<'a> {
+        let usual = match kind {
+            FieldKind::Integer { max } => self.usual_number(place, max).map(Value::Integer),
+            FieldKind::Time => self.usual_number(place, u64::MAX).map(|time| Value::Integer(seconds(time))),
+            FieldKind::Address => self.usual_address(place).map(Value::Address),
+            FieldKind::Text => Some(self.token(place)).filter(|text| text.as_bytes() != b"-").map(Value::Text),
+        };
+        usual.unwrap_or_else(|| self.unusual(kind, place))
+    }
+
+    /// Types the fields at some places, each alone.
+    fn type_each(&self, places: impl IntoIterator<Item = usize>, values: &mut [Value<'a>]) {
+        for place in places {
+            values[place] = self.value(place);
         }
     }
 
     /// Null, an IPv6 address, a very long number; or what is not of its kind.
     #[cold]
     #[inline(never)]
-    pub(super) fn unusual(&self, kind: FieldKind, start: usize, end: usize) -> Value<'a> {
-        let token = self.line.get(start..end).unwrap_or_default();
+    fn unusual(&self, kind: FieldKind, place: usize) -> Value<'a> {
+        let token = self.token(place);
         if token == "-" {
             return Value::Null;
         }
         let value = match kind {
-            FieldKind::Integer { max } => {
-                number::any_integer(token.as_bytes()).filter(|number| *number <= max).map(Value::Integer)
-            }
-            FieldKind::Time => number::any_integer(token.as_bytes()).map(|time| Value::Integer(seconds(time))),
-            FieldKind::Address => number::any_address(token.as_bytes()).map(Value::Address),
+            FieldKind::Integer { max } => self.unusual_number(place, max).map(Value::Integer),
+            FieldKind::Time => self.unusual_number(place, u64::MAX).map(|time| Value::Integer(seconds(time))),
+            FieldKind::Address => self.unusual_address(place).map(Value::Address),
             FieldKind::Text => Some(Value::Text(token)),
         };
         value.unwrap_or(Value::Invalid(token))
@@ -310,15 +280,8 @@ impl<'a> FlowLog<'a> {
 
     #[inline]
     pub(super) fn number(&self, field: Field, max: u64) -> Option<u64> {
-        let (start, end) = self.range(self.format.place(field)?);
-        let mut spare = Chunk::default();
-        match number::integer(number::chunk_at(self.window, start, &mut spare), end - start) {
-            Some(number) if number <= max => Some(number),
-            _ => match self.unusual(FieldKind::Integer { max }, start, end) {
-                Value::Integer(number) => Some(number),
-                _ => None,
-            },
-        }
+        let place = self.format.place(field)?;
+        self.usual_number(place, max).or_else(|| self.unusual_number(place, max))
     }
 
     #[inline]
@@ -328,97 +291,61 @@ impl<'a> FlowLog<'a> {
 
     #[inline]
     pub(super) fn address(&self, field: Field) -> Option<IpAddr> {
-        let (start, end) = self.range(self.format.place(field)?);
-        let mut spare = Chunk::default();
-        match ipv4(number::chunk_at(self.window, start, &mut spare), end - start) {
-            Some(address) => Some(IpAddr::V4(address)),
-            None => match self.unusual(FieldKind::Address, start, end) {
-                Value::Address(address) => Some(address),
-                _ => None,
-            },
-        }
+        let place = self.format.place(field)?;
+        self.usual_address(place).or_else(|| self.unusual_address(place))
+    }
+
+    #[inline(always)]
+    fn usual_number(&self, place: usize, max: u64) -> Option<u64> {
+        let (chunk, len) = self.tokens.chunk(place)?;
+        number::integer(chunk, len).filter(|number| *number <= max)
+    }
+
+    #[inline(always)]
+    fn usual_address(&self, place: usize) -> Option<IpAddr> {
+        let (chunk, len) = self.tokens.chunk(place)?;
+        scan::BASELINE.ipv4(chunk, len).map(IpAddr::V4)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unusual_number(&self, place: usize, max: u64) -> Option<u64> {
+        number::any_integer(self.token(place).as_bytes()).filter(|number| *number <= max)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unusual_address(&self, place: usize) -> Option<IpAddr> {
+        number::any_address(self.token(place).as_bytes())
     }
 }
 
 with_lanes! {
-fn ipv4(chunk: &Chunk, len: usize) -> Option<Ipv4Addr> |lanes| {
-    lanes.ipv4(chunk, len)
-}
-}
-
-with_lanes! {
-/// Finds where the fields of a line of `len` bytes begin and end, and tells how many there are: one more than there may be
-/// stands for any number above. `None` if more than one space stands between some.
-fn find_fields(
-    window: &[u8], len: usize, starts: &mut [u16; PLACES], ends: &mut [u16; PLACES],
-) -> Option<usize> |lanes| {
-    let mut found = 0;
-    let mut before = 0;
-    let mut block = 0;
-    starts[0] = 0;
-    while block < len {
-        let within = if len - block < BLOCK { (1 << (len - block)) - 1 } else { u64::MAX };
-        let spaces = lanes.spaces(window, block) & within;
-        if spaces & (spaces << 1 | before) != 0 {
-            return None;
-        }
-        before = spaces >> 63;
-        let (Some(at), Some(behind)) = (room(ends, found), room(starts, found + 1)) else {
-            return Some(MAX_FIELDS + 1);
-        };
-        lanes.positions(spaces, block as u16, at, behind);
-        found += spaces.count_ones() as usize;
-        block += BLOCK;
-    }
-    match ends.get_mut(found) {
-        Some(end) if found < MAX_FIELDS => *end = len as u16,
-        _ => return Some(MAX_FIELDS + 1),
-    }
-    Some(found + 1)
-}
-}
-
-#[inline(always)]
-fn room(places: &mut [u16; PLACES], from: usize) -> Option<&mut [u16; BLOCK / 2]> {
-    places.get_mut(from..from + BLOCK / 2)?.first_chunk_mut()
-}
-
-/// The same of any line.
-#[cold]
-fn find_fields_of_any(line: &str, starts: &mut [u16; PLACES], ends: &mut [u16; PLACES]) -> usize {
-    let (mut start, mut found) = (0, 0);
-    for token in line.split(' ') {
-        if !token.is_empty() {
-            if found == MAX_FIELDS {
-                return found + 1;
+/// Types the fields by their kinds: numbers four at once, then addresses, then texts.
+fn type_all<'a>(flow: &FlowLog<'a>, tokens: PaddedTokens<'_, 'a>, values: &mut [Value<'a>]) -> () |lanes| {
+    let ByKind { fours, numbers, addresses, texts } = flow.format.by_kind();
+    for four in fours {
+        let (places, found) = (four.places.map(usize::from), tokens.four(lanes, four));
+        if found.right == Four::ALL {
+            for (place, number) in places.into_iter().zip(found.numbers) {
+                values[place] = Value::Integer(number);
             }
-            (starts[found], ends[found]) = (start as u16, (start + token.len()) as u16);
-            found += 1;
-        }
-        start += token.len() + 1;
-    }
-    found
-}
-
-with_lanes! {
-fn type_all<'a>(flow: &FlowLog<'a>, values: &mut [Value<'a>]) -> () |lanes| {
-    for (place, (column, value)) in flow.format.columns().iter().zip(values).enumerate() {
-        flow.type_into(lanes, column.kind, place, value);
-    }
-}
-}
-
-/// White space around the line, of which there mostly is none.
-#[inline]
-fn trim<'a>(line: &'a str, window: &'a [u8]) -> (&'a str, &'a [u8]) {
-    let bytes = line.as_bytes();
-    match (bytes.first(), bytes.last()) {
-        (Some(first), Some(last)) if *first > b' ' && *last > b' ' => (line, window),
-        _ => {
-            let behind = line.trim_ascii_start();
-            (behind.trim_ascii_end(), &window[line.len() - behind.len()..])
+        } else {
+            flow.type_each(places, values);
         }
     }
+    flow.type_each(numbers.iter().map(|place| usize::from(*place)), values);
+    for place in addresses.iter().map(|place| usize::from(*place)) {
+        let (chunk, len) = tokens.chunk(place);
+        match lanes.ipv4(chunk, len) {
+            Some(address) => values[place] = Value::Address(IpAddr::V4(address)),
+            None => values[place] = flow.unusual(FieldKind::Address, place),
+        }
+    }
+    for place in texts.iter().map(|place| usize::from(*place)) {
+        values[place] = tokens.text(place).map_or(Value::Null, Value::Text);
+    }
+}
 }
 
 #[inline]
@@ -429,7 +356,7 @@ pub(super) fn seconds(time: u64) -> u64 {
 impl std::fmt::Display for FlowLog<'_> {
     /// The line as it came, but for white space around it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.line)
+        f.write_str(self.line())
     }
 }
 
@@ -450,6 +377,8 @@ impl Eq for FlowLog<'_> {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ACCEPTED: &str = "2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK";
@@ -520,5 +449,32 @@ mod tests {
         assert_eq!((flow.dstport(), flow.dstaddr()), (None, None));
         assert_eq!(flow.get(Field::Dstport), Some(Value::Invalid("70000")));
         assert_eq!(flow.get(Field::Dstaddr), Some(Value::Null));
+    }
+
+    proptest! {
+        #[test]
+        fn all_values_at_once_are_those_of_each_alone(
+            tokens in prop::collection::vec("-|[0-9]{1,5}|[0-9]{1,18}|[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fé:.]{1,17}", 14..16),
+            space in "  ?",
+            behind in "[ -~]{0,80}",
+            room in 0..16usize,
+        ) {
+            let line = tokens.join(&space);
+            let window = format!("{line}{behind}");
+            for format in [Format::default_format(), &"start end srcaddr a dstaddr version b bytes packets c d e f g h".parse().unwrap()] {
+                let mut flow = FlowLog::new(format);
+                if flow.split(&line, window.as_bytes()).is_err() {
+                    continue;
+                }
+                let mut values = [Value::Text("as it was"); 16];
+                flow.values_into(&mut values[..room]);
+                for (place, value) in values.into_iter().enumerate() {
+                    let expected = if place < room.min(format.len()) { flow.value(place) } else { Value::Text("as it was") };
+                    prop_assert_eq!(value, expected);
+                    let token = tokens.get(place).map(String::as_str);
+                    prop_assert!(place >= format.len() || token == Some(flow.token(place)));
+                }
+            }
+        }
     }
 }

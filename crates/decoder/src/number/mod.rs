@@ -4,6 +4,8 @@
 //! told by `None`, takes the token itself.
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod four_wide;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod ipv4_wide;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,22 +13,31 @@ use std::net::{IpAddr, Ipv4Addr};
 /// The bytes that a token begins with.
 pub(crate) type Chunk = [u8; 16];
 
-/// The chunk at `start`; behind the end of `window` stand zeros, in `spare`.
-#[inline(always)]
-pub(crate) fn chunk_at<'a>(window: &'a [u8], start: usize, spare: &'a mut Chunk) -> &'a Chunk {
-    match window.get(start..start + 16).and_then(|rest| rest.first_chunk()) {
-        Some(chunk) => chunk,
-        None => last_chunk(window, start, spare),
-    }
+/// Four numbers, each of which was to have a largest one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Four {
+    pub(crate) numbers: [u64; 4],
+    /// Bit n is set if number n is one, and no larger. If not, that leaves the matter open.
+    pub(crate) right: u32,
 }
 
-#[cold]
-#[inline(never)]
-fn last_chunk<'a>(window: &[u8], start: usize, spare: &'a mut Chunk) -> &'a Chunk {
-    let rest = window.get(start..).unwrap_or_default();
-    *spare = Chunk::default();
-    spare[..rest.len()].copy_from_slice(rest);
-    spare
+impl Four {
+    pub(crate) const ALL: u32 = 0b1111;
+
+    /// One after the other.
+    #[inline(always)]
+    pub(crate) fn each(chunks: [&Chunk; 4], lens: [usize; 4], max: &[i64; 4]) -> Four {
+        let mut four = Four { numbers: [0; 4], right: 0 };
+        for n in 0..4 {
+            if let Some(number) = integer(chunks[n], lens[n])
+                && number <= max[n] as u64
+            {
+                four.numbers[n] = number;
+                four.right |= 1 << n;
+            }
+        }
+        four
+    }
 }
 
 /// The whole number that the first `len` bytes are, if they are 1 to 16 digits.
@@ -136,11 +147,11 @@ mod tests {
     use crate::scan::{BASELINE, Lanes};
 
     fn of(text: &str, behind: &str) -> (Option<u64>, Option<IpAddr>) {
-        let window = format!("{text}{behind}");
-        let (mut spare, token) = (Chunk::default(), text.as_bytes());
-        let chunk = chunk_at(window.as_bytes(), 0, &mut spare);
+        let (window, token) = (format!("{text}{behind:\0<16}"), text.as_bytes());
+        let chunk = window.as_bytes().first_chunk().unwrap();
         let number = integer(chunk, token.len());
         let address = BASELINE.ipv4(chunk, token.len());
+        assert_eq!(ipv4_by_octets(BASELINE.equal16(chunk, b'.'), chunk, token.len()), address, "{text}");
         #[cfg(target_arch = "x86_64")]
         if let Some(lanes) = crate::scan::Avx2::detect() {
             assert_eq!(lanes.ipv4(chunk, token.len()), address, "{text}");
@@ -173,8 +184,7 @@ mod tests {
     #[test]
     fn ipv4_addresses_are_read_the_usual_way() {
         for text in ["0.0.0.0", "255.255.255.255", "1.20.255.9", "192.0.2.17"] {
-            let mut spare = Chunk::default();
-            let read = BASELINE.ipv4(chunk_at(text.as_bytes(), 0, &mut spare), text.len());
+            let read = BASELINE.ipv4(format!("{text:\0<16}").as_bytes().first_chunk().unwrap(), text.len());
             assert_eq!(read, text.parse().ok(), "{text}");
         }
     }
@@ -187,6 +197,32 @@ mod tests {
         ) {
             let expected = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
             prop_assert_eq!(of(&text, &behind).0, expected);
+        }
+
+        #[test]
+        fn four_numbers_are_read_as_each_alone(
+            texts in prop::array::uniform4("[0-9]{1,16}|[0-9]{0,18}|[0-9:/ -]{1,10}"),
+            max in prop::array::uniform4(prop_oneof![0..300i64, 0..i64::MAX, Just(i64::MAX)]),
+            behind in "[0-9 ]{20}",
+        ) {
+            let windows = texts.clone().map(|text| text + &behind);
+            let chunks = windows.each_ref().map(|window| window.as_bytes().first_chunk().unwrap());
+            let lens = texts.each_ref().map(String::len);
+            let each = Four::each(chunks, lens, &max);
+            for n in 0..4 {
+                let number = integer(chunks[n], lens[n]).filter(|number| *number <= max[n] as u64);
+                prop_assert_eq!((each.right >> n & 1 == 1).then_some(each.numbers[n]), number);
+            }
+            prop_assert_eq!(BASELINE.four(chunks, lens, &max), each);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(lanes) = crate::scan::Avx2::detect() {
+                let four = lanes.four(chunks, lens, &max);
+                let expected = if lens.iter().all(|len| (1..=16).contains(len)) { each.right } else { 0 };
+                prop_assert_eq!(four.right, expected);
+                for n in (0..4).filter(|n| expected >> n & 1 == 1) {
+                    prop_assert_eq!(four.numbers[n], each.numbers[n]);
+                }
+            }
         }
 
         #[test]

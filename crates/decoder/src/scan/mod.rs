@@ -9,7 +9,7 @@ mod x86_64;
 
 use std::net::Ipv4Addr;
 
-use crate::number::{self, Chunk};
+use crate::number::{self, Chunk, Four};
 
 /// How many bytes a mask covers.
 pub(crate) const BLOCK: usize = 64;
@@ -29,6 +29,12 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
         number::ipv4_by_octets(self.equal16(chunk, b'.'), chunk, len)
+    }
+
+    /// The numbers that the first `lens` bytes are, and which of them are right: at most `max`, which is not negative.
+    #[inline(always)]
+    fn four(self, chunks: [&Chunk; 4], lens: [usize; 4], max: &[i64; 4]) -> Four {
+        Four::each(chunks, lens, max)
     }
 
     /// Writes at `at` where the bits of `mask` are, each with `base` added, at `behind` one more than that, and perhaps
@@ -81,7 +87,7 @@ pub(crate) trait Lanes: Copy {
 
 /// The 64 bytes at `at`, if there are as many.
 #[inline(always)]
-fn block(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
+pub(crate) fn block(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
     bytes.get(at..)?.first_chunk()
 }
 

@@ -5,9 +5,10 @@
 
 use std::arch::x86_64::*;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::{BLOCK, Lanes};
-use crate::number::{Chunk, ipv4_wide};
+use crate::number::{Chunk, Four, four_wide, ipv4_wide};
 
 /// Sixteen bytes at a time.
 #[derive(Clone, Copy)]
@@ -33,6 +34,11 @@ impl Lanes for Sse2 {
     #[inline(always)]
     fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32 {
         equal16(chunk, byte)
+    }
+
+    #[inline(always)]
+    fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
+        ipv4_wide::parse_with_sse2(chunk, len)
     }
 }
 
@@ -66,12 +72,7 @@ pub(crate) struct Avx2(());
 impl Avx2 {
     #[inline]
     pub(crate) fn detect() -> Option<Avx2> {
-        // The others came with AVX2, but for a hypervisor that hides some. Benchmarks can do without.
-        let can = !cfg!(kinesis_logs_baseline)
-            && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2");
-        can.then_some(Avx2(()))
+        (widest() >= WITH_AVX2).then_some(Avx2(()))
     }
 }
 
@@ -82,11 +83,44 @@ pub(crate) struct Avx512(Avx2);
 impl Avx512 {
     #[inline]
     pub(crate) fn detect() -> Option<Avx512> {
-        let can = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vbmi2");
-        if can { Avx2::detect().map(Avx512) } else { None }
+        (widest() == WITH_AVX512).then_some(Avx512(Avx2(())))
     }
+}
+
+/// What the processor has, once it was asked: a line is looked at several times, and one answer is read faster than six.
+static WIDEST: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+const UNKNOWN: u8 = 0;
+const WITH_SSE2: u8 = 1;
+const WITH_AVX2: u8 = 2;
+const WITH_AVX512: u8 = 3;
+
+#[inline]
+fn widest() -> u8 {
+    match WIDEST.load(Ordering::Relaxed) {
+        UNKNOWN => detect(),
+        widest => widest,
+    }
+}
+
+#[cold]
+fn detect() -> u8 {
+    // The others came with AVX2, but for a hypervisor that hides some. Benchmarks can do without.
+    let avx2 = !cfg!(kinesis_logs_baseline)
+        && is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2");
+    let avx512 = avx2
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vbmi2");
+    let widest = match (avx2, avx512) {
+        (_, true) => WITH_AVX512,
+        (true, _) => WITH_AVX2,
+        _ => WITH_SSE2,
+    };
+    WIDEST.store(widest, Ordering::Relaxed);
+    widest
 }
 
 impl Lanes for Avx512 {
@@ -110,6 +144,11 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
         ipv4_wide::parse(chunk, len, self.0)
+    }
+
+    #[inline(always)]
+    fn four(self, chunks: [&Chunk; 4], lens: [usize; 4], max: &[i64; 4]) -> Four {
+        four_wide::parse(chunks, lens, max, self.0)
     }
 
     #[inline(always)]
@@ -139,6 +178,11 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
         ipv4_wide::parse(chunk, len, self)
+    }
+
+    #[inline(always)]
+    fn four(self, chunks: [&Chunk; 4], lens: [usize; 4], max: &[i64; 4]) -> Four {
+        four_wide::parse(chunks, lens, max, self)
     }
 
     #[inline(always)]

@@ -4,17 +4,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, FixedSizeBinaryArray, Int32Array, Int64Array, StringArray, TimestampMillisecondArray,
-    TimestampSecondArray,
+    ArrayRef, FixedSizeBinaryArray, Int32Array, Int64Array, TimestampMillisecondArray, TimestampSecondArray,
 };
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
 use super::AddressColumns;
+use super::texts::Texts;
 use crate::flow_log::field::FieldKind;
-use crate::flow_log::json::CHUNK;
 use crate::flow_log::record::seconds;
-use crate::number::{self, Chunk};
+use crate::flow_log::tokens::LongToken;
+use crate::number;
 use crate::scan::Lanes;
 
 const UTC: &str = "UTC";
@@ -50,12 +50,6 @@ enum NumberType {
     /// As they stand in the line, where some are milliseconds.
     Seconds,
     Millis,
-}
-
-/// Texts one behind the other, and where each begins; the last offset is the end.
-struct Texts {
-    offsets: Vec<i32>,
-    bytes: Vec<u8>,
 }
 
 impl Column {
@@ -94,11 +88,18 @@ impl Column {
         }
     }
 
-    /// Appends the token that the first `len` bytes of `window` are, if it is `-` or of the column's kind.
+    /// Appends a number that was found to be one of the column's.
     #[inline(always)]
-    pub(super) fn push<L: Lanes>(&mut self, lanes: L, row: usize, window: &[u8], len: usize) -> bool {
-        let mut spare = Chunk::default();
-        let chunk = number::chunk_at(window, 0, &mut spare);
+    pub(super) fn push_number(&mut self, number: u64) {
+        if let Values::Number(numbers) = &mut self.values {
+            numbers.values.push(number as i64);
+        }
+    }
+
+    /// Appends a token if it is `-` or of the column's kind.
+    #[inline(always)]
+    pub(super) fn push<L: Lanes>(&mut self, lanes: L, row: usize, token: LongToken<'_>) -> bool {
+        let (chunk, len) = (token.chunk(), token.text().len());
         match &mut self.values {
             Values::Number(numbers) => {
                 if let Some(number) = number::integer(chunk, len)
@@ -110,14 +111,14 @@ impl Column {
             }
             Values::Text(texts) => {
                 // Nulls are frequent in some columns of text, in no order that could be predicted.
-                let null = is_dash(window, len);
-                texts.push(window, if null { 0 } else { len });
+                let null = token.is_dash();
+                texts.push_long(token, !null);
                 set(&mut self.nulls, row, null);
                 return true;
             }
             Values::AddressText(texts) => {
                 if lanes.ipv4(chunk, len).is_some() {
-                    texts.push(window, len);
+                    texts.push_long(token, true);
                     return true;
                 }
             }
@@ -128,31 +129,31 @@ impl Column {
                 }
             }
         }
-        self.push_unusual(row, &window[..len])
+        self.push_any(row, token.text())
     }
 
-    /// Null, an IPv6 address, a very long number.
+    /// Appends any token, if it is `-` or of the column's kind.
     #[cold]
     #[inline(never)]
-    fn push_unusual(&mut self, row: usize, token: &[u8]) -> bool {
-        if token == b"-" {
+    pub(super) fn push_any(&mut self, row: usize, token: &str) -> bool {
+        if token == "-" {
             self.push_null(row);
             return true;
         }
         match &mut self.values {
-            Values::Number(numbers) => match number::any_integer(token) {
+            Values::Number(numbers) => match number::any_integer(token.as_bytes()) {
                 Some(number) if number <= numbers.max => numbers.values.push(number as i64),
                 _ => return false,
             },
-            Values::AddressText(texts) => match number::any_address(token) {
-                Some(_) => texts.push(token, token.len()),
+            Values::AddressText(texts) => match number::any_address(token.as_bytes()) {
+                Some(_) => texts.push(token),
                 None => return false,
             },
-            Values::Address(bytes) => match number::any_address(token) {
+            Values::Address(bytes) => match number::any_address(token.as_bytes()) {
                 Some(address) => bytes.extend_from_slice(&mapped(address)),
                 None => return false,
             },
-            Values::Text(texts) => texts.push(token, token.len()),
+            Values::Text(texts) => texts.push(token),
         }
         true
     }
@@ -160,7 +161,7 @@ impl Column {
     pub(super) fn push_null(&mut self, row: usize) {
         match &mut self.values {
             Values::Number(numbers) => numbers.values.push(0),
-            Values::Text(texts) | Values::AddressText(texts) => texts.push(&[], 0),
+            Values::Text(texts) | Values::AddressText(texts) => texts.push(""),
             Values::Address(bytes) => bytes.extend_from_slice(&[0; ADDRESS]),
         }
         set(&mut self.nulls, row, true);
@@ -169,7 +170,7 @@ impl Column {
     /// Appends to a column of text.
     pub(super) fn push_text(&mut self, row: usize, text: Option<&str>) {
         if let Values::Text(texts) = &mut self.values {
-            texts.push(text.unwrap_or_default().as_bytes(), text.map_or(0, str::len));
+            texts.push(text.unwrap_or_default());
             set(&mut self.nulls, row, text.is_none());
         }
     }
@@ -200,7 +201,7 @@ impl Column {
         let nulls = self.finish_nulls(rows);
         Ok(match &mut self.values {
             Values::Number(numbers) => numbers.finish(nulls)?,
-            Values::Text(texts) | Values::AddressText(texts) => texts.finish(nulls)?,
+            Values::Text(texts) | Values::AddressText(texts) => Arc::new(texts.finish(nulls)),
             Values::Address(bytes) => {
                 let bytes = Buffer::from_vec(take(bytes));
                 Arc::new(FixedSizeBinaryArray::try_new(ADDRESS as i32, bytes, nulls)?)
@@ -255,42 +256,10 @@ impl Numbers {
     }
 }
 
-impl Texts {
-    fn new() -> Texts {
-        Texts { offsets: vec![0], bytes: Vec::new() }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, window: &[u8], len: usize) {
-        copy(window, len, &mut self.bytes);
-        self.offsets.push(self.bytes.len() as i32);
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        self.offsets.truncate(rows + 1);
-        self.bytes.truncate(self.offsets.last().map_or(0, |end| *end as usize));
-    }
-
-    fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
-        let offsets = take(&mut self.offsets);
-        self.offsets.push(0);
-        // Batches of as many rows have about as much text, and room for a copy of a fixed size must be behind it.
-        let room = self.bytes.len() + self.bytes.len() / 8 + CHUNK;
-        let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(room));
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)?))
-    }
-}
-
 /// Leaves room for as many.
-fn take<T>(values: &mut Vec<T>) -> Vec<T> {
+pub(super) fn take<T>(values: &mut Vec<T>) -> Vec<T> {
     let room = values.len();
     std::mem::replace(values, Vec::with_capacity(room))
-}
-
-#[inline(always)]
-fn is_dash(window: &[u8], len: usize) -> bool {
-    len == 1 && window.first() == Some(&b'-')
 }
 
 /// Sets a row's bit, or leaves it as it is, without deciding: rows that were not told of have no bits, or zeros.
@@ -310,18 +279,5 @@ fn mapped(address: IpAddr) -> [u8; ADDRESS] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
-    }
-}
-
-/// Appends the first `len` bytes of a window.
-#[inline(always)]
-fn copy(window: &[u8], len: usize, out: &mut Vec<u8>) {
-    match window.first_chunk::<CHUNK>() {
-        Some(chunk) if len <= CHUNK => {
-            let end = out.len() + len;
-            out.extend_from_slice(chunk);
-            out.truncate(end);
-        }
-        _ => out.extend_from_slice(&window[..len]),
     }
 }
