@@ -58,6 +58,8 @@ pub mod aws;
 pub mod conformance;
 mod error;
 #[cfg(feature = "driver")]
+mod file;
+#[cfg(feature = "driver")]
 mod lease_store;
 #[cfg(feature = "driver")]
 mod memory;
@@ -71,6 +73,8 @@ mod stats;
 #[cfg(feature = "driver")]
 pub use api::{KinesisApi, list_all_shards};
 pub use error::{ApiError, ApiErrorKind, Error};
+#[cfg(feature = "driver")]
+pub use file::FileLeaseStore;
 #[cfg(feature = "driver")]
 pub use lease_store::{LeaseStore, LeaseStoreError, LeaseStoreErrorKind};
 #[cfg(feature = "driver")]
