@@ -216,10 +216,25 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder.canonicalize()?.join(name)),
         resolved => resolved,
+    }
+}
+
+/// Makes a folder and those above it, to stay.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_folder(&folder.canonicalize()?),
     }
 }
 
@@ -250,10 +265,14 @@ fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// Flushes the names in the folder of a file. Windows cannot, and does so by itself.
+/// Flushes the names in the folder of a file. Windows and some network file systems cannot, and do so by themselves.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
+    let flushed = match path.parent() {
         Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
         _ => Ok(()),
+    };
+    match flushed {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        flushed => flushed,
     }
 }
