@@ -18,7 +18,7 @@ use kinesis_logs_source::aws::{AwsOptions, DynamoDbLeaseStore};
 use kinesis_logs_source::protocol::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
 use kinesis_logs_source::{LeaseStore, LeaseStoreErrorKind, conformance};
 use kinesis_logs_testkit::DynamoDbEmulator;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const TABLE: &str = "my-application";
@@ -112,6 +112,27 @@ async fn conformance_of_streams_that_share_a_table() {
         DynamoDbLeaseStore::from_sdk(client.clone(), TABLE).multi_stream(stream)
     })
     .await;
+}
+
+#[tokio::test]
+async fn conformance_on_a_server_that_does_not_tell_the_row_with_a_refusal() {
+    let emulator = DynamoDbEmulator::start().await;
+    let network = Network::start(emulator.endpoint(), Some(hide_rows)).await;
+    let client = client(&network.endpoint);
+    let count = AtomicU32::new(0);
+    conformance::lease_store(|| async {
+        DynamoDbLeaseStore::from_sdk(client.clone(), format!("table-{}", count.fetch_add(1, Ordering::Relaxed)))
+    })
+    .await;
+}
+
+/// Makes a request one of the time before refusals could tell the row, without changing its length.
+fn hide_rows(request: &mut [u8]) {
+    const ASKED: &[u8] = br#""ReturnValuesOnConditionCheckFailure":"ALL_OLD""#;
+    const NOT_ASKED: &[u8] = br#""ReturnValuesOnConditionCheckFailure":"NONE"   "#;
+    if let Some(start) = request.windows(ASKED.len()).position(|window| window == ASKED) {
+        request[start..start + ASKED.len()].copy_from_slice(NOT_ASKED);
+    }
 }
 
 #[tokio::test]
@@ -257,7 +278,7 @@ async fn two_stores_make_one_table_and_share_its_leases() {
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_known_again() {
     let emulator = DynamoDbEmulator::start().await;
-    let network = Network::start(emulator.endpoint()).await;
+    let network = Network::start(emulator.endpoint(), None).await;
     let store = prepared(&network.endpoint).await;
     let delete = LeaseWrite::Delete { shard: "a".into(), counter: 6 };
     for write in [
@@ -342,14 +363,14 @@ async fn child_process_that_connects() {
     write_one(&store, create("a")).await;
 }
 
-/// A way to a server on which answers can be lost, after the server has done what it was asked.
+/// A way to a server on which requests can be changed, and answers lost after the server has done what it was asked.
 struct Network {
     endpoint: String,
     to_lose: Arc<AtomicU32>,
 }
 
 impl Network {
-    async fn start(server: &str) -> Self {
+    async fn start(server: &str, change: Option<fn(&mut [u8])>) -> Self {
         let server = server.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -358,7 +379,7 @@ impl Network {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&server).await.unwrap();
-                tokio::spawn(relay(client, server, shared.clone()));
+                tokio::spawn(relay(client, server, change, shared.clone()));
             }
         });
         Network { endpoint, to_lose }
@@ -374,9 +395,20 @@ impl Network {
 }
 
 /// Passes bytes on in both directions until one end closes, or an answer is lost and the connection with it.
-async fn relay(mut client: TcpStream, mut server: TcpStream, to_lose: Arc<AtomicU32>) {
+async fn relay(mut client: TcpStream, mut server: TcpStream, change: Option<fn(&mut [u8])>, to_lose: Arc<AtomicU32>) {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
+    let requests = async {
+        let mut buffer = [0; 16 << 10];
+        while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+            if let Some(change) = change {
+                change(&mut buffer[..length]);
+            }
+            if to_server.write_all(&buffer[..length]).await.is_err() {
+                return;
+            }
+        }
+    };
     let answers = async {
         let mut buffer = [0; 16 << 10];
         while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
@@ -387,7 +419,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, to_lose: Arc<Atomic
         }
     };
     tokio::select! {
-        _ = copy(&mut from_client, &mut to_server) => {}
+        () = requests => {}
         () = answers => {}
     }
 }

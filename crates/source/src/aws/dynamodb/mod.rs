@@ -23,7 +23,7 @@ use super::{AwsOptions, ConnectError};
 use crate::error::{ApiError, ApiErrorKind};
 use crate::lease_store::{LeaseStore, LeaseStoreError, LeaseStoreErrorKind};
 use crate::protocol::{Lease, LeaseWrite, ShardId, WriteOutcome};
-use row::{Item, Keys, LEASE_KEY, Row};
+use row::{Keys, LEASE_KEY, Row};
 use write::Answer;
 
 /// Writes of one call that are under way at the same time.
@@ -146,11 +146,6 @@ impl DynamoDbLeaseStore {
             Answer::Done => return Ok(WriteOutcome::Done),
             Answer::Refused { item, retried } => (item, retried),
         };
-        // Without an item there is none, or the server is one that does not tell.
-        let item = match item {
-            Some(item) => Some(item),
-            None => self.get(write.shard()).await?,
-        };
         let row = match item.map(|item| self.keys.row(&item)) {
             None => None,
             Some(Row::Lease(lease)) => Some(lease),
@@ -163,14 +158,6 @@ impl DynamoDbLeaseStore {
             return Ok(WriteOutcome::Done);
         }
         Ok(WriteOutcome::Refused(row))
-    }
-
-    async fn get(&self, shard: &ShardId) -> Result<Option<Item>, LeaseStoreError> {
-        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
-        match get.key(LEASE_KEY, row::string(self.keys.key(shard))).send().await {
-            Ok(answer) => Ok(answer.item),
-            Err(error) => Err(self.failed(api_error("GetItem", error))),
-        }
     }
 
     /// Whether the row is what the write makes of one.

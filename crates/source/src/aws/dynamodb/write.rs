@@ -42,7 +42,7 @@ pub(super) enum Answer {
     Done,
     /// The condition did not hold.
     Refused {
-        /// The item as it was, if there was one and the server tells.
+        /// The item as it stands, if there is one.
         item: Option<Item>,
         /// Whether the write was sent more than once, and may be what it met itself.
         retried: bool,
@@ -51,8 +51,18 @@ pub(super) enum Answer {
 
 /// Sends a write.
 pub(super) async fn send(client: &Client, table: &str, keys: &Keys, write: &LeaseWrite) -> Result<Answer, ApiError> {
-    let update = || client.update_item().table_name(table).key(LEASE_KEY, string(keys.key(write.shard())));
-    match write {
+    let key = string(keys.key(write.shard()));
+    let update = || client.update_item().table_name(table).key(LEASE_KEY, key.clone());
+    // Without an item in the answer there is none, or the server is one that does not tell.
+    let look = async |answer: Answer| match answer {
+        Answer::Refused { item: None, retried } => {
+            let get = client.get_item().table_name(table).key(LEASE_KEY, key.clone()).consistent_read(true);
+            let item = get.send().await.map_err(|error| api_error("GetItem", error))?.item;
+            Ok(Answer::Refused { item, retried })
+        }
+        answer => Ok(answer),
+    };
+    let answer = match write {
         LeaseWrite::Create { lease } => {
             let attempts = Attempts::default();
             let request = client
@@ -81,7 +91,8 @@ pub(super) async fn send(client: &Client, table: &str, keys: &Keys, write: &Leas
                 &format!("ADD {OWNER_SWITCHES} :one"),
                 &format!("(attribute_not_exists({LEASE_OWNER}) OR {LEASE_OWNER} <> :owner)"),
             );
-            match send_update(from_another.expression_attribute_values(":one", number(1))).await? {
+            let answer = send_update(from_another.expression_attribute_values(":one", number(1))).await?;
+            match look(answer).await? {
                 Answer::Refused { item: Some(item), retried }
                     if item.get(LEASE_OWNER) == Some(&string(owner))
                         && item.get(LEASE_COUNTER) == Some(&number(counter)) =>
@@ -117,18 +128,19 @@ pub(super) async fn send(client: &Client, table: &str, keys: &Keys, write: &Leas
                 .expression_attribute_values(":one", number(1));
             send_update(request).await
         }
-        LeaseWrite::Delete { shard, counter } => {
+        LeaseWrite::Delete { counter, .. } => {
             let attempts = Attempts::default();
             let request = client
                 .delete_item()
                 .table_name(table)
-                .key(LEASE_KEY, string(keys.key(shard)))
+                .key(LEASE_KEY, key.clone())
                 .condition_expression(format!("{LEASE_COUNTER} = :counter"))
                 .expression_attribute_values(":counter", number(counter))
                 .return_values_on_condition_check_failure(AllOld);
             answer("DeleteItem", request.customize().interceptor(attempts.clone()).send().await, &attempts)
         }
-    }
+    }?;
+    look(answer).await
 }
 
 fn if_counter(update: UpdateItemFluentBuilder, counter: u64) -> UpdateItemFluentBuilder {
