@@ -432,9 +432,14 @@ async fn failing_server(status: u16, code: &'static str) -> String {
     let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            // The requests are small, and come in one piece.
-            let _ = client.read(&mut [0; 16 << 10]).await;
-            let _ = client.write_all(answer.as_bytes()).await;
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let _ = client.read(&mut [0; 16 << 10]).await;
+                let _ = client.write_all(answer.as_bytes()).await;
+                let _ = client.shutdown().await;
+                // To close with something unread would reset the connection, and the answer might be lost.
+                while let Ok(1..) = client.read(&mut [0; 16 << 10]).await {}
+            });
         }
     });
     endpoint
