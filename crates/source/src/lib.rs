@@ -37,14 +37,28 @@
 //! [`protocol`] decides what to ask next and when, without I/O; [`Reader`] drives it over a [`KinesisApi`];
 //! [`aws::KinesisClient`] is that trait over the official SDK.
 //!
+//! # Stores of leases
+//!
+//! A [`LeaseStore`] keeps a row for each shard: who reads it, and how far it has come ([`protocol::Lease`]).
+//!
+//! | store | for | lasts |
+//! |---|---|---|
+//! | [`MemoryLeaseStore`] | tests; acknowledgements without remembering | as long as the process |
+//! | [`FileLeaseStore`] | one process on one machine: a JSON file, locked while it is open | as the file |
+//! | `aws::DynamoDbLeaseStore` | any number of processes, beside or after KCL's: its DynamoDB table | as the table |
+//!
+//! What a store must do is [`protocol::LeaseWrite::apply_to`], atomically and durably; the feature `conformance` has the
+//! tests for one of your own.
+//!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `driver` | yes | [`Reader`] and [`KinesisApi`] (tokio) |
+//! | `driver` | yes | [`Reader`], [`KinesisApi`], [`LeaseStore`], and the stores in memory and in a file (tokio, serde) |
 //! | `aws` | yes | [`aws`], the official SDK |
-//! | `conformance` | no | [`conformance`], tests for implementers of [`LeaseStore`] |
 //! | `rustls` | yes | TLS; without it only plain HTTP, for emulators |
+//! | `dynamodb` | no | `aws::DynamoDbLeaseStore`; its SDK takes as long to build as that of Kinesis |
+//! | `conformance` | no | the module `conformance`, tests for implementers of [`LeaseStore`] |
 //!
 //! Without any, the crate is [`protocol`] alone.
 
@@ -59,6 +73,8 @@ pub mod conformance;
 #[cfg(feature = "driver")]
 mod consumer;
 mod error;
+#[cfg(feature = "driver")]
+mod file;
 #[cfg(feature = "driver")]
 mod lease_store;
 #[cfg(feature = "driver")]
@@ -75,6 +91,8 @@ pub use api::{KinesisApi, list_all_shards};
 #[cfg(feature = "driver")]
 pub use consumer::{Acker, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle};
 pub use error::{ApiError, ApiErrorKind, Error, LeaseStoreError, LeaseStoreErrorKind};
+#[cfg(feature = "driver")]
+pub use file::FileLeaseStore;
 #[cfg(feature = "driver")]
 pub use lease_store::LeaseStore;
 #[cfg(feature = "driver")]
