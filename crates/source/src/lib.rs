@@ -26,7 +26,11 @@
 //!   read to its end. Between other shards there is no order.
 //! - No record of the requested range is skipped: expired iterators are renewed behind the last record handed on, empty
 //!   pages are not taken for the end, and shards that appear while reading are read from their beginning.
-//! - Nothing is repeated within one run. (Nothing is remembered between runs either: checkpoints are yet to come.)
+//! - A [`Reader`] repeats nothing within one run, and remembers nothing between runs.
+//! - A [`Consumer`] checkpoints what is acknowledged, and nothing else: whatever was not when it died is read again, by it
+//!   or by another worker that shares the stream. What comes twice was delivered and not checkpointed before a crash, the
+//!   loss of a lease, or an abandonment. Why that is so stands at the top of `protocol/scheduler.rs`, and is checked in
+//!   thousands of random histories (`tests/simulation`).
 //! - A shard is asked at most five times and for at most 2 MiB a second, as AWS allows; see [`Pacing`].
 //! - Memory is bounded: see [`ReaderBuilder::max_buffered_bytes`].
 //! - Records that the Kinesis Producer Library aggregated are handed on one by one, each with its
@@ -34,8 +38,9 @@
 //!
 //! # How it is made
 //!
-//! [`protocol`] decides what to ask next and when, without I/O; [`Reader`] drives it over a [`KinesisApi`];
-//! [`aws::KinesisClient`] is that trait over the official SDK.
+//! [`protocol`] decides what to ask next and when, without I/O; [`Reader`] drives it over a [`KinesisApi`], [`Consumer`]
+//! also over a [`LeaseStore`]; [`aws::KinesisClient`] is the first trait over the official SDK. The module `guide` has five
+//! whole programs.
 //!
 //! # Stores of leases
 //!
@@ -54,7 +59,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `driver` | yes | [`Reader`], [`KinesisApi`], [`LeaseStore`], and the stores in memory and in a file (tokio, serde) |
+//! | `driver` | yes | [`Reader`], [`Consumer`], [`KinesisApi`], [`LeaseStore`], and the stores in memory and in a file (tokio, serde) |
 //! | `aws` | yes | [`aws`], the official SDK |
 //! | `rustls` | yes | TLS; without it only plain HTTP, for emulators |
 //! | `dynamodb` | no | `aws::DynamoDbLeaseStore`; its SDK takes as long to build as that of Kinesis |
@@ -75,6 +80,8 @@ mod consumer;
 mod error;
 #[cfg(feature = "driver")]
 mod file;
+#[cfg(feature = "dynamodb")]
+pub mod guide;
 #[cfg(feature = "driver")]
 mod lease_store;
 #[cfg(feature = "driver")]

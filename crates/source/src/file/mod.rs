@@ -44,6 +44,16 @@ impl FileLeaseStore {
         FileLeaseStore { inner: Arc::new(inner) }
     }
 
+    /// The leases as the file has them now, without locking it: for looking at what another process does. None if there
+    /// is no file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](LeaseStore::prepare), but never [`LeaseStoreErrorKind::Locked`].
+    pub fn peek(&self) -> Result<Vec<Lease>, LeaseStoreError> {
+        self.inner.read(&self.inner.path).map(|contents| contents.leases())
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.inner.path
