@@ -27,7 +27,8 @@
 //! - No record of the requested range is skipped: expired iterators are renewed behind the last record handed on, empty
 //!   pages are not taken for the end, and shards that appear while reading are read from their beginning.
 //! - Nothing is repeated within one run. (Nothing is remembered between runs either: checkpoints are yet to come.)
-//! - A shard is asked at most five times and for at most 2 MiB a second, as AWS allows; see [`Pacing`].
+//! - A shard is asked at most five times and for at most 2 MiB a second, as AWS allows; see [`Pacing`]. By enhanced fan-out
+//!   ([`ReaderBuilder::fan_out`]) its records are pushed instead, as fast as AWS sends and the caller takes them.
 //! - Memory is bounded: see [`ReaderBuilder::max_buffered_bytes`].
 //! - Records that the Kinesis Producer Library aggregated are handed on one by one, each with its
 //!   [`sub_sequence_number`](Record::sub_sequence_number).
@@ -69,9 +70,11 @@ mod reader;
 mod record;
 #[cfg(feature = "driver")]
 mod stats;
+#[cfg(feature = "driver")]
+mod subscriptions;
 
 #[cfg(feature = "driver")]
-pub use api::{KinesisApi, list_all_shards};
+pub use api::{KinesisApi, Subscription, SubscriptionEvents, list_all_shards};
 #[cfg(feature = "driver")]
 pub use consumer::{Acker, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle};
 pub use error::{ApiError, ApiErrorKind, Error, LeaseStoreError, LeaseStoreErrorKind};
@@ -79,7 +82,7 @@ pub use error::{ApiError, ApiErrorKind, Error, LeaseStoreError, LeaseStoreErrorK
 pub use lease_store::LeaseStore;
 #[cfg(feature = "driver")]
 pub use memory::MemoryLeaseStore;
-pub use protocol::{Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId};
+pub use protocol::{FanOut, Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId};
 #[cfg(feature = "driver")]
 pub use reader::{Batches, Reader, ReaderBuilder, Records};
 pub use record::{Batch, Record};

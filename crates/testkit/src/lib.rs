@@ -15,5 +15,5 @@ mod fake;
 mod http;
 
 pub use emulator::Emulator;
-pub use fake::{FakeKinesis, Operation, World};
+pub use fake::{FakeKinesis, FanOut, Operation, World};
 pub use http::{Server, serve};

@@ -1,6 +1,7 @@
 //! Kinesis over the official SDK.
 
 mod error;
+mod fan_out;
 mod kinesis;
 mod server_time;
 
