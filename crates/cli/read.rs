@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
-use kinesis_logs_source::{Reader, RetryPolicy, StartPosition, Stop};
+use kinesis_logs_source::{ApiErrorKind, Error, Reader, RetryPolicy, StartPosition, Stop};
 
 use crate::args::ReadArgs;
 use crate::failure::Failure;
@@ -32,6 +32,9 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
     if !args.shards.is_empty() {
         reader = reader.shards(args.shards.iter().map(String::as_str));
     }
+    if let Some(consumer) = &args.fan_out {
+        reader = reader.fan_out(consumer.as_str());
+    }
     let mut batches = reader.batches();
     let progress = Progress::start(batches.stats());
     let say = |text: &str| progress.say(text);
@@ -53,7 +56,7 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
         let batch = match batch {
             None => break None,
             Some(Ok(batch)) => batch,
-            Some(Err(error)) => break Some(Failure::from_source(error, args.aws.endpoint_url.as_deref())),
+            Some(Err(error)) => break Some(failure_of(error, &args)),
         };
         for record in &batch.records {
             rows.record(record, say)?;
@@ -70,6 +73,27 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
     progress.finish();
     let status = rows.finish(say)?;
     failure.map_or(Ok(status), Err)
+}
+
+fn failure_of(error: Error, args: &ReadArgs) -> Failure {
+    let hint = match error.api_kind().filter(|_| args.fan_out.is_some()) {
+        Some(ApiErrorKind::AccessDenied) => Some(
+            "fan-out needs kinesis:DescribeStreamSummary, kinesis:ListShards and kinesis:RegisterStreamConsumer on the \
+             stream, and kinesis:DescribeStreamConsumer and kinesis:SubscribeToShard on the consumer",
+        ),
+        Some(ApiErrorKind::LimitExceeded) => {
+            Some("the stream has as many consumers as it may: take the name of one, or read without --fan-out")
+        }
+        Some(ApiErrorKind::ResourceInUse) => {
+            Some("somebody else reads as this consumer: choose another name for --fan-out")
+        }
+        _ => None,
+    };
+    let failure = Failure::from_source(error, args.aws.endpoint_url.as_deref());
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// From which position up to which end.

@@ -72,8 +72,9 @@ pub struct RecordPage {
     pub server_time: Timestamp,
 }
 
-/// What a subscription brings at a time, [as AWS describes it](
-/// https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShardEvent.html).
+/// What a subscription brings at a time: [`SubscribeToShardEvent`].
+///
+/// [`SubscribeToShardEvent`]: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShardEvent.html
 #[derive(Debug, Clone)]
 pub struct SubscriptionEvent {
     /// Records, in order; also none, to show that the subscription lives.

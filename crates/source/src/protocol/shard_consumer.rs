@@ -327,8 +327,9 @@ impl ShardConsumer {
             // An answer that cannot be: ask again, from where we are, but not for ever.
             (State::ConfirmingEnd, false) => {
                 return self.wait_after_failure(policy, rng, now).ok_or_else(|| {
+                    let operation = if self.way == Way::Polling { "GetRecords" } else { "SubscribeToShard" };
                     let message = format!("the server keeps ending {}, which is open", self.shard);
-                    ApiError::new(ApiErrorKind::Other, "GetRecords", message)
+                    ApiError::new(ApiErrorKind::Other, operation, message)
                 });
             }
             (other, _) => other,
