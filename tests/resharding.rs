@@ -47,6 +47,28 @@ async fn a_split_and_a_merge_in_the_emulator_lose_and_repeat_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn by_fan_out_the_same_rows_come() {
+    let emulator = Emulator::start().await;
+    emulator.create_stream(STREAM, 2).await;
+    let put = async |prefix: &str| {
+        let records = texts(prefix, 40).into_iter().map(|text| (text.clone(), record(&text)));
+        emulator.put(STREAM, records).await;
+    };
+    put("before").await;
+    let args = ["read", STREAM, "--start-time", "trim_horizon", "--follow", "--count", "80", "--format", "raw"];
+    let args = [&args[..], &["--fan-out", "reader"]].concat();
+    let mut reading = Running::start(command(Some(emulator.endpoint()), &args));
+    let mut seen = vec![reading.line().trim_end().to_owned()];
+    emulator.split(STREAM, "shardId-000000000000").await;
+    put("split").await;
+    let (status, rest) = tokio::task::spawn_blocking(move || reading.wait()).await.unwrap();
+    assert_eq!(status, 0);
+    seen.extend(rest.lines().map(str::to_owned));
+    seen.sort();
+    assert_eq!(seen, [texts("before", 40), texts("split", 40)].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn child_shards_lag_and_odd_pages_as_aws_shows_them_lose_and_repeat_nothing() {
     let (fake, server) = fake(2).await;
     {

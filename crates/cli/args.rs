@@ -51,6 +51,9 @@ Examples:
   What arrived since the last time, from the beginning the first time:
     kinesis-logs-reader read vpc-flow-logs --start-time trim_horizon --checkpoint flow-logs.json
 
+  Follow a stream that many read, without waiting for them, as a registered consumer:
+    kinesis-logs-reader read vpc-flow-logs --fan-out my-search
+
 Times T are 'YYYY-MM-DD HH:MM:SS' (UTC), RFC 3339, epoch seconds, or relative to now (-15m, -2h, -1d).
 A time selects by when Kinesis received a record: from the start time up to, not including, the end time.";
 
@@ -96,6 +99,11 @@ pub(crate) struct ReadArgs {
     /// This process's name among those that share the stream [default: a random one]
     #[arg(long, value_name = "NAME", requires = "checkpoint", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) worker_id: Option<String>,
+
+    /// Read by enhanced fan-out, as the consumer of this name, instead of by polling. It is registered if it is not yet, and
+    /// stays registered, at a price, until `aws kinesis deregister-stream-consumer`
+    #[arg(long, value_name = "NAME", value_parser = consumer_name)]
+    pub(crate) fan_out: Option<String>,
 
     #[command(flatten)]
     pub(crate) rows: RowArgs,
@@ -284,4 +292,13 @@ pub(crate) struct AwsArgs {
     /// The external id that the role's trust policy asks for
     #[arg(long, value_name = "ID", requires = "role_arn")]
     pub(crate) external_id: Option<String>,
+}
+
+/// What AWS takes for a consumer's name.
+fn consumer_name(text: &str) -> Result<String, String> {
+    let is_allowed = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
+    if (1..=128).contains(&text.len()) && text.chars().all(is_allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("a consumer's name has 1 to 128 letters, digits and '_', '.', '-'".to_owned())
 }

@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use kinesis_logs_source::aws::KinesisClient;
 use kinesis_logs_source::{
-    Acker, Batch, Batches, Consumer, Deliveries, Error, Pacing, Reader, RetryPolicy, StartPosition, StatsHandle, Stop,
+    Acker, Batch, Batches, Consumer, Deliveries, Error, Reader, RetryPolicy, StartPosition, StatsHandle, Stop,
 };
 
 use crate::args::ReadArgs;
@@ -31,16 +31,18 @@ impl Incoming {
             if !args.shards.is_empty() {
                 reader = reader.shards(args.shards.iter().map(String::as_str));
             }
+            if let Some(name) = &args.fan_out {
+                reader = reader.fan_out(name.as_str());
+            }
             return Ok(Incoming::Plain(reader.batches()));
         };
         let store = Location::parse(location).open(args.stream.as_str(), &args.aws).await?;
-        let mut consumer = Consumer::builder(client, store, args.stream.as_str())
-            .start(start)
-            .stop(stop)
-            .retry(retry)
-            .pacing(Pacing::default());
+        let mut consumer = Consumer::builder(client, store, args.stream.as_str()).start(start).stop(stop).retry(retry);
         if let Some(id) = &args.worker_id {
             consumer = consumer.worker_id(id);
+        }
+        if let Some(name) = &args.fan_out {
+            consumer = consumer.fan_out(name.as_str());
         }
         Ok(Incoming::Checkpointed(consumer.batches()))
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kinesis_logs_source::{RetryPolicy, StartPosition, Stop};
+use kinesis_logs_source::{ApiErrorKind, Error, RetryPolicy, StartPosition, Stop};
 
 use crate::args::ReadArgs;
 use crate::failure::Failure;
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
         let (batch, acker) = match batch {
             None => break None,
             Some(Ok(batch)) => batch,
-            Some(Err(error)) => break Some(Failure::from_source(error, args.aws.endpoint_url.as_deref())),
+            Some(Err(error)) => break Some(failure_of(error, &args)),
         };
         for record in &batch.records {
             rows.record(record, say)?;
@@ -71,11 +71,32 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
             acker.settle();
         }
     };
-    let ended = incoming.end().await.map_err(|error| Failure::from_source(error, args.aws.endpoint_url.as_deref()));
+    let ended = incoming.end().await.map_err(|error| failure_of(error, &args));
     let failure = failure.or(ended.err());
     progress.finish();
     let status = rows.finish(say)?;
     failure.map_or(Ok(status), Err)
+}
+
+fn failure_of(error: Error, args: &ReadArgs) -> Failure {
+    let hint = match error.api_kind().filter(|_| args.fan_out.is_some()) {
+        Some(ApiErrorKind::AccessDenied) => Some(
+            "fan-out needs kinesis:DescribeStreamSummary, kinesis:ListShards and kinesis:RegisterStreamConsumer on the \
+             stream, and kinesis:DescribeStreamConsumer and kinesis:SubscribeToShard on the consumer",
+        ),
+        Some(ApiErrorKind::LimitExceeded) => {
+            Some("the stream has as many consumers as it may: take the name of one, or read without --fan-out")
+        }
+        Some(ApiErrorKind::ResourceInUse) => {
+            Some("somebody else reads as this consumer: choose another name for --fan-out")
+        }
+        _ => None,
+    };
+    let failure = Failure::from_source(error, args.aws.endpoint_url.as_deref());
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// From which position up to which end.

@@ -15,16 +15,17 @@ use futures::{FutureExt, Stream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::api::KinesisApi;
+use crate::api::{KinesisApi, Subscription};
 use crate::error::{ApiError, Error, LeaseStoreError};
 use crate::lease_store::LeaseStore;
 use crate::protocol::{
-    BatchId, Lease, LeaseConfig, Lent, Outcome, Pacing, PositionRange, RecordPage, Request, RetryPolicy, Scheduler,
-    SchedulerConfig, SchedulerRequest, ShardId, ShardPage, StartPosition, Stop, StreamId, WriteOutcome,
+    BatchId, FanOut, Lease, LeaseConfig, Lent, Outcome, Pacing, PositionRange, RecordPage, Request, RetryPolicy,
+    Scheduler, SchedulerConfig, SchedulerRequest, ShardId, ShardPage, StartPosition, Stop, StreamId, WriteOutcome,
 };
 use crate::reader::{now, sleep_until};
 use crate::record::Batch;
 use crate::stats::StatsHandle;
+use crate::subscriptions::{Brought, Subscriptions};
 
 /// Entry point: see [`Consumer::builder`].
 #[derive(Debug)]
@@ -139,6 +140,13 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
         self
     }
 
+    /// Reads by enhanced fan-out, as the consumer of this name, instead of by polling. Workers that share the stream share
+    /// the name; a shard's subscription follows its lease. [`FanOut`] says what it takes.
+    pub fn fan_out(mut self, consumer: impl Into<FanOut>) -> Self {
+        self.config.fan_out = Some(consumer.into());
+        self
+    }
+
     /// What to do about failures.
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.config.retry = retry;
@@ -189,10 +197,12 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
         let (shutdown, shutdown_receiver) = watch::channel(false);
         let stats = StatsHandle::default();
         let exclusive = self.store.is_exclusive();
+        let api = Arc::new(self.api);
         let driver = Driver {
+            subscriptions: Subscriptions::new(api.clone(), self.stream.clone(), self.config.fan_out.as_ref()),
             core: Scheduler::new(self.stream.clone(), self.config, exclusive, self.seed, now()),
             stream: self.stream,
-            api: Arc::new(self.api),
+            api,
             store: Arc::new(self.store),
             in_flight: FuturesUnordered::new(),
             calls: 0,
@@ -374,6 +384,7 @@ struct Driver<A, S> {
     in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
     /// Those in flight that go to Kinesis.
     calls: usize,
+    subscriptions: Subscriptions<A>,
     /// Batches that the caller has not taken yet. What they weigh is bounded by the windows.
     waiting: VecDeque<Lent>,
     acks: mpsc::UnboundedSender<(BatchId, Outcome)>,
@@ -386,6 +397,7 @@ enum Answer {
     Shards(Result<ShardPage, ApiError>),
     Iterator(ShardId, u64, Result<String, ApiError>),
     Records(ShardId, u64, Result<RecordPage, ApiError>),
+    Subscribed(ShardId, u64, Result<Subscription, ApiError>),
     Leases(Result<Vec<Lease>, LeaseStoreError>),
     Written(Vec<Result<WriteOutcome, LeaseStoreError>>),
 }
@@ -402,12 +414,16 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         }
         let mut deadline = None;
         loop {
+            if let Err(error) = self.update_subscriptions() {
+                return self.fail(error, &sender).await;
+            }
             self.send_requests();
             if self.core.is_finished() {
                 return;
             }
             self.waiting.retain(|lent| lent.id.is_current());
             let wake = self.core.next_wake(self.may_call());
+            let may_take_events = self.core.may_take_events();
             let step = tokio::select! {
                 biased;
                 Ok(_) = shutdown.wait_for(|asked| *asked), if deadline.is_none() => {
@@ -432,6 +448,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                     }
                     Err(_) => return, // the caller is gone
                 },
+                Some(brought) = self.subscriptions.next(), if may_take_events => self.handle_brought(brought),
                 () = sleep_until(wake), if wake.is_some() => Ok(()),
                 () = sleep_until(deadline), if deadline.is_some_and(|at| at > now()) => {
                     self.core.abandon_all();
@@ -457,7 +474,13 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 SchedulerRequest::Kinesis(request) => {
                     self.calls += 1;
                     self.stats.update(|stats| stats.calls += 1);
-                    call(self.api.clone(), self.stream.clone(), request)
+                    match request {
+                        Request::SubscribeToShard { shard, epoch, position } => {
+                            let opening = self.subscriptions.open(shard.clone(), position);
+                            Box::pin(async move { Answer::Subscribed(shard, epoch, opening.await) })
+                        }
+                        request => call(self.api.clone(), self.stream.clone(), request),
+                    }
                 }
                 SchedulerRequest::ListLeases => {
                     let store = self.store.clone();
@@ -469,6 +492,13 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 }
             });
         }
+    }
+
+    fn update_subscriptions(&mut self) -> Result<(), Error> {
+        for (shard, epoch) in self.subscriptions.update(|shard, epoch| self.core.wants_events(shard, epoch)) {
+            self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?;
+        }
+        Ok(())
     }
 
     fn may_call(&self) -> bool {
@@ -491,12 +521,18 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
             Answer::Records(shard, epoch, answer) => {
                 self.calls -= 1;
                 self.note_failure(Some(&shard), answer.as_ref().err());
-                for lent in self.core.handle_records(&shard, epoch, answer, now)? {
-                    self.stats.update(|stats| {
-                        stats.records += lent.batch.records.len() as u64;
-                        stats.bytes += lent.batch.bytes() as u64;
-                    });
-                    self.waiting.push_back(lent);
+                let lent = self.core.handle_records(&shard, epoch, answer, now)?;
+                self.keep(lent);
+            }
+            Answer::Subscribed(shard, epoch, answer) => {
+                self.calls -= 1;
+                self.note_failure(Some(&shard), answer.as_ref().err());
+                match answer {
+                    Ok(subscription) => {
+                        self.core.handle_subscription_opened(&shard, epoch, subscription.server_time, now);
+                        self.subscriptions.add(shard, epoch, subscription.events);
+                    }
+                    Err(error) => self.core.handle_subscription_ended(&shard, epoch, Err(error), now)?,
                 }
             }
             Answer::Leases(answer) => {
@@ -508,9 +544,41 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 self.core.handle_written(answers, now)?;
             }
         }
+        self.note_progress();
+        Ok(())
+    }
+
+    fn handle_brought(&mut self, brought: Brought) -> Result<(), Error> {
+        let Brought { shard, epoch, what } = brought;
+        match what {
+            Some(Ok(event)) => {
+                let lent = self.core.handle_subscription_event(&shard, epoch, event, now())?;
+                self.keep(lent);
+            }
+            Some(Err(error)) => {
+                self.note_failure(Some(&shard), Some(&error));
+                self.core.handle_subscription_ended(&shard, epoch, Err(error), now())?;
+            }
+            None => self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?,
+        }
+        self.note_progress();
+        Ok(())
+    }
+
+    /// Keeps batches until the caller takes them.
+    fn keep(&mut self, lent: Vec<Lent>) {
+        for lent in lent {
+            self.stats.update(|stats| {
+                stats.records += lent.batch.records.len() as u64;
+                stats.bytes += lent.batch.bytes() as u64;
+            });
+            self.waiting.push_back(lent);
+        }
+    }
+
+    fn note_progress(&self) {
         let progress = self.core.progress();
         self.stats.update(|stats| stats.progress = progress);
-        Ok(())
     }
 
     fn delivery(&self, lent: Lent) -> Delivery {
@@ -563,6 +631,7 @@ fn call<A: KinesisApi>(api: Arc<A>, stream: StreamId, request: Request) -> BoxFu
                 let answer = api.get_records(&stream, &iterator, None).await;
                 Answer::Records(shard, epoch, answer)
             }
+            Request::SubscribeToShard { .. } => unreachable!("opened by `Subscriptions`"),
         }
     })
 }

@@ -16,8 +16,12 @@ pub enum ApiErrorKind {
     ExpiredNextToken,
     /// The stream or the shard does not exist (any more).
     NotFound,
-    /// The stream is being created or changed.
+    /// The stream or the consumer is being created or changed, or another holds the subscription.
     ResourceInUse,
+    /// The stream has as many consumers as it may.
+    LimitExceeded,
+    /// The server, or the implementation of `KinesisApi`, does not have the operation.
+    Unsupported,
     /// An argument is wrong (`InvalidArgumentException`, `ValidationException`).
     InvalidArgument,
     /// The caller may not do this.

@@ -31,7 +31,8 @@
 //!   or by another worker that shares the stream. What comes twice was delivered and not checkpointed before a crash, the
 //!   loss of a lease, or an abandonment. Why that is so stands at the top of `protocol/scheduler.rs`, and is checked in
 //!   thousands of random histories (`tests/simulation`).
-//! - A shard is asked at most five times and for at most 2 MiB a second, as AWS allows; see [`Pacing`].
+//! - A shard is asked at most five times and for at most 2 MiB a second, as AWS allows; see [`Pacing`]. By enhanced fan-out
+//!   ([`ReaderBuilder::fan_out`]) its records are pushed instead, as fast as AWS sends and the caller takes them.
 //! - Memory is bounded: see [`ReaderBuilder::max_buffered_bytes`].
 //! - Records that the Kinesis Producer Library aggregated are handed on one by one, each with its
 //!   [`sub_sequence_number`](Record::sub_sequence_number).
@@ -92,9 +93,11 @@ mod reader;
 mod record;
 #[cfg(feature = "driver")]
 mod stats;
+#[cfg(feature = "driver")]
+mod subscriptions;
 
 #[cfg(feature = "driver")]
-pub use api::{KinesisApi, list_all_shards};
+pub use api::{KinesisApi, Subscription, SubscriptionEvents, list_all_shards};
 #[cfg(feature = "driver")]
 pub use consumer::{Acker, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle};
 pub use error::{ApiError, ApiErrorKind, Error, LeaseStoreError, LeaseStoreErrorKind};
@@ -104,7 +107,7 @@ pub use file::FileLeaseStore;
 pub use lease_store::LeaseStore;
 #[cfg(feature = "driver")]
 pub use memory::MemoryLeaseStore;
-pub use protocol::{Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId};
+pub use protocol::{FanOut, Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId};
 #[cfg(feature = "driver")]
 pub use reader::{Batches, Reader, ReaderBuilder, Records};
 pub use record::{Batch, Record};

@@ -17,14 +17,15 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::api::KinesisApi;
+use crate::api::{KinesisApi, Subscription};
 use crate::error::{ApiError, Error};
 use crate::protocol::{
-    ConsumerConfig, Pacing, RecordPage, Request, RetryPolicy, ShardId, ShardPage, ShardSelection, StartPosition, Stop,
-    StreamConsumer, StreamId,
+    ConsumerConfig, FanOut, Fetched, Pacing, RecordPage, Request, RetryPolicy, ShardId, ShardPage, ShardSelection,
+    StartPosition, Stop, StreamConsumer, StreamId,
 };
 use crate::record::{Batch, Record};
 use crate::stats::StatsHandle;
+use crate::subscriptions::{Brought, Subscriptions};
 
 /// Entry point: see [`Reader::builder`] and the [crate's front page](crate).
 #[derive(Debug)]
@@ -87,20 +88,37 @@ impl<A: KinesisApi> ReaderBuilder<A> {
         self
     }
 
+    /// Reads by enhanced fan-out, as the consumer of this name, instead of by polling: records come sooner, and nobody else's
+    /// reading slows this down. [`FanOut`] says what it takes.
+    ///
+    /// ```
+    /// # use kinesis_logs_source::{FanOut, KinesisApi, Reader};
+    /// # fn read(api: impl KinesisApi) {
+    /// let reader = Reader::builder(api, "vpc-flow-logs").fan_out("flow-log-search");
+    /// # }
+    /// # fn or(api: impl KinesisApi) {
+    /// let reader = Reader::builder(api, "vpc-flow-logs").fan_out(FanOut::new("search").fall_back_to_polling(true));
+    /// # }
+    /// ```
+    pub fn fan_out(mut self, consumer: impl Into<FanOut>) -> Self {
+        self.config.fan_out = Some(consumer.into());
+        self
+    }
+
     /// What to do about failures.
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.config.retry = retry;
         self
     }
 
-    /// How many calls may be in flight at once. Default: 8.
+    /// How many calls may be in flight at once. Default: 8. Subscriptions that are open do not count.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.max_in_flight = calls.max(1);
         self
     }
 
     /// How many bytes may wait for the caller before the reader stops asking for more. Default: 16 MiB. Answers to calls
-    /// that are in flight then (10 MiB each at most) come on top.
+    /// that are in flight then (10 MiB each at most) come on top, but no events of subscriptions.
     pub fn max_buffered_bytes(mut self, bytes: usize) -> Self {
         self.max_buffered_bytes = bytes.max(1);
         self
@@ -124,9 +142,11 @@ impl<A: KinesisApi> ReaderBuilder<A> {
         let (sender, receiver) = mpsc::channel(1);
         let stats = StatsHandle::default();
         let now = now();
+        let api = Arc::new(self.api);
         let driver = Driver {
             stream: self.stream.clone(),
-            api: Arc::new(self.api),
+            subscriptions: Subscriptions::new(api.clone(), self.stream.clone(), self.config.fan_out.as_ref()),
+            api,
             core: StreamConsumer::new(self.stream, self.config, fastrand::u64(..), now),
             in_flight: FuturesUnordered::new(),
             waiting: VecDeque::new(),
@@ -227,6 +247,7 @@ struct Driver<A> {
     api: Arc<A>,
     core: StreamConsumer,
     in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
+    subscriptions: Subscriptions<A>,
     /// Batches that the caller has not taken yet.
     waiting: VecDeque<Batch>,
     waiting_bytes: usize,
@@ -239,11 +260,15 @@ enum Answer {
     Shards(Result<ShardPage, ApiError>),
     Iterator(ShardId, u64, Result<String, ApiError>),
     Records(ShardId, u64, Result<RecordPage, ApiError>),
+    Subscribed(ShardId, u64, Result<Subscription, ApiError>),
 }
 
 impl<A: KinesisApi> Driver<A> {
     async fn run(mut self, sender: mpsc::Sender<Result<Batch, Error>>) {
         loop {
+            if let Err(error) = self.update_subscriptions() {
+                return self.fail(error, &sender).await;
+            }
             self.send_requests();
             if self.core.is_finished() && self.in_flight.is_empty() && self.waiting.is_empty() {
                 return;
@@ -251,9 +276,15 @@ impl<A: KinesisApi> Driver<A> {
             // While too much waits for the caller, nothing is asked for, so no wake is needed either.
             let may_ask = self.may_ask();
             let wake = self.core.next_wake().filter(|_| may_ask);
+            let may_buffer = self.may_buffer();
             tokio::select! {
                 Some(answer) = self.in_flight.next() => {
                     if let Err(error) = self.handle(answer) {
+                        return self.fail(error, &sender).await;
+                    }
+                }
+                Some(brought) = self.subscriptions.next(), if may_buffer => {
+                    if let Err(error) = self.handle_brought(brought) {
                         return self.fail(error, &sender).await;
                     }
                 }
@@ -280,7 +311,11 @@ impl<A: KinesisApi> Driver<A> {
     }
 
     fn may_ask(&self) -> bool {
-        self.waiting_bytes < self.max_buffered_bytes && self.in_flight.len() < self.max_in_flight
+        self.may_buffer() && self.in_flight.len() < self.max_in_flight
+    }
+
+    fn may_buffer(&self) -> bool {
+        self.waiting_bytes < self.max_buffered_bytes
     }
 
     fn send_requests(&mut self) {
@@ -288,8 +323,21 @@ impl<A: KinesisApi> Driver<A> {
             let Some(request) = self.core.poll_request(now()) else { return };
             tracing::trace!(stream = %self.stream, ?request, "request");
             self.stats.update(|stats| stats.calls += 1);
-            self.in_flight.push(perform(self.api.clone(), self.stream.clone(), request));
+            self.in_flight.push(match request {
+                Request::SubscribeToShard { shard, epoch, position } => {
+                    let opening = self.subscriptions.open(shard.clone(), position);
+                    Box::pin(async move { Answer::Subscribed(shard, epoch, opening.await) })
+                }
+                request => perform(self.api.clone(), self.stream.clone(), request),
+            });
         }
+    }
+
+    fn update_subscriptions(&mut self) -> Result<(), Error> {
+        for (shard, epoch) in self.subscriptions.update(|shard, epoch| self.core.wants_events(shard, epoch)) {
+            self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?;
+        }
+        Ok(())
     }
 
     fn handle(&mut self, answer: Answer) -> Result<(), Error> {
@@ -306,18 +354,48 @@ impl<A: KinesisApi> Driver<A> {
             Answer::Records(shard, epoch, answer) => {
                 self.note_failure(Some(&shard), answer.as_ref().err());
                 let fetched = self.core.handle_records(&shard, epoch, answer, now)?;
-                if !fetched.records.is_empty() {
-                    let (stream, lag) = (self.stream.shared_name(), fetched.millis_behind_latest);
-                    self.buffer(Batch::new(stream, shard, fetched.records, lag));
-                }
+                self.buffer(shard, fetched);
+            }
+            Answer::Subscribed(shard, epoch, Ok(subscription)) => {
+                self.core.handle_subscription_opened(&shard, epoch, subscription.server_time, now);
+                self.subscriptions.add(shard, epoch, subscription.events);
+            }
+            Answer::Subscribed(shard, epoch, Err(error)) => {
+                self.note_failure(Some(&shard), Some(&error));
+                self.core.handle_subscription_ended(&shard, epoch, Err(error), now)?;
             }
         }
-        let progress = self.core.progress();
-        self.stats.update(|stats| stats.progress = progress);
+        self.note_progress();
         Ok(())
     }
 
-    fn buffer(&mut self, batch: Batch) {
+    fn handle_brought(&mut self, brought: Brought) -> Result<(), Error> {
+        let Brought { shard, epoch, what } = brought;
+        match what {
+            Some(Ok(event)) => {
+                let fetched = self.core.handle_subscription_event(&shard, epoch, event, now())?;
+                self.buffer(shard, fetched);
+            }
+            Some(Err(error)) => {
+                self.note_failure(Some(&shard), Some(&error));
+                self.core.handle_subscription_ended(&shard, epoch, Err(error), now())?;
+            }
+            None => self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?,
+        }
+        self.note_progress();
+        Ok(())
+    }
+
+    fn note_progress(&self) {
+        let progress = self.core.progress();
+        self.stats.update(|stats| stats.progress = progress);
+    }
+
+    fn buffer(&mut self, shard: ShardId, fetched: Fetched) {
+        if fetched.records.is_empty() {
+            return;
+        }
+        let batch = Batch::new(self.stream.shared_name(), shard, fetched.records, fetched.millis_behind_latest);
         let bytes = batch.bytes();
         self.stats.update(|stats| {
             stats.records += batch.records.len() as u64;
@@ -355,6 +433,7 @@ fn perform<A: KinesisApi>(api: Arc<A>, stream: StreamId, request: Request) -> Bo
                 let answer = api.get_records(&stream, &iterator, None).await;
                 Answer::Records(shard, epoch, answer)
             }
+            Request::SubscribeToShard { .. } => unreachable!("opened by `Subscriptions`"),
         }
     })
 }

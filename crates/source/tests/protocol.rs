@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kinesis_logs_source::protocol::{
-    ConsumerConfig, RecordPage, Request, Shard, ShardPage, StartPosition, Stop, StreamConsumer,
+    ConsumerConfig, RecordPage, Request, Shard, ShardPage, ShardPosition, StartPosition, Stop, StreamConsumer,
+    SubscriptionEvent,
 };
 
 fn shard(id: &str, parents: &[&str], closed: bool) -> Shard {
@@ -115,4 +116,65 @@ fn a_merge_child_waits_for_a_parent_that_only_a_listing_shows() {
         asked.push(shard.to_string());
     }
     assert_eq!(asked, ["x"]);
+}
+
+/// A consumer that reads the one shard `a` by fan-out up to a time to come, and has just been told of its subscription.
+fn subscribed(end: Timestamp, now: Instant) -> StreamConsumer {
+    let config = ConsumerConfig {
+        start: StartPosition::TrimHorizon,
+        stop: Stop::At(end),
+        fan_out: Some("reader".into()),
+        ..ConsumerConfig::default()
+    };
+    let mut consumer = StreamConsumer::new("stream".into(), config, 1, now);
+    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })));
+    consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
+    assert!(matches!(consumer.poll_request(now), Some(Request::SubscribeToShard { .. })));
+    consumer.handle_subscription_opened(&"a".into(), 0, Timestamp::UNIX_EPOCH, now);
+    consumer
+}
+
+fn event(continuation: &str) -> SubscriptionEvent {
+    SubscriptionEvent {
+        records: Vec::new(),
+        continuation: Some(continuation.into()),
+        millis_behind_latest: Some(0),
+        child_shards: Vec::new(),
+    }
+}
+
+#[test]
+fn an_event_proves_no_more_than_that_it_is_younger_than_its_subscription() {
+    let start = Instant::now();
+    let mut consumer = subscribed(Timestamp::from_second(30).unwrap(), start);
+    // It may have been under way for all that time: a record may have arrived since.
+    let now = start + Duration::from_secs(40);
+    consumer.handle_subscription_event(&"a".into(), 0, event("7"), now).unwrap();
+    assert_eq!(consumer.wants_events(&"a".into(), 0), Some(true));
+    assert!(matches!(consumer.poll_request(now), Some(Request::SubscribeToShard { position, .. })
+            if position == ShardPosition::AfterSequenceNumber("7".into())));
+    assert_eq!(consumer.wants_events(&"a".into(), 0), None, "the subscription is dropped for a younger one");
+
+    consumer.handle_subscription_opened(&"a".into(), 0, Timestamp::from_second(40).unwrap(), now);
+    consumer.handle_subscription_event(&"a".into(), 0, event("8"), now).unwrap();
+    assert!(matches!(consumer.poll_request(now), Some(Request::ListShards { .. })), "was it closed meanwhile?");
+    consumer.handle_shards(Ok(listing(&[shard("a", &[], false)])), now).unwrap();
+    assert!(consumer.is_finished());
+}
+
+#[test]
+fn a_subscription_is_renewed_at_once_but_not_within_five_seconds() {
+    let start = Instant::now();
+    for (lived, waits) in [(1, 4), (300, 0)] {
+        let mut consumer = subscribed(Timestamp::MAX, start);
+        let ended = start + Duration::from_secs(lived);
+        while consumer.poll_request(ended).is_some() {}
+        consumer.handle_subscription_event(&"a".into(), 0, event("7"), ended).unwrap();
+        consumer.handle_subscription_ended(&"a".into(), 0, Ok(()), ended).unwrap();
+        let due = ended + Duration::from_secs(waits);
+        if waits > 0 {
+            assert_eq!(consumer.poll_request(due - Duration::from_millis(1)), None);
+        }
+        assert!(matches!(consumer.poll_request(due), Some(Request::SubscribeToShard { .. })));
+    }
 }

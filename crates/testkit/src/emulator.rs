@@ -26,11 +26,18 @@ pub struct Emulator {
 impl Emulator {
     /// Starts an emulator.
     pub async fn start() -> Self {
+        // Five minutes, as AWS's.
+        Self::start_with_subscriptions_of(Duration::from_secs(300)).await
+    }
+
+    /// Starts an emulator whose subscriptions live for `lifetime`.
+    pub async fn start_with_subscriptions_of(lifetime: Duration) -> Self {
         let options = StoreOptions {
             create_stream_ms: 0,
             delete_stream_ms: 0,
             update_stream_ms: 0,
             shard_limit: 10_000,
+            subscribe_to_shard_session_ms: u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX),
             ..StoreOptions::default()
         };
         let (app, _store) = create_app(options);

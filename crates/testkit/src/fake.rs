@@ -1,14 +1,18 @@
 //! A stream whose every oddity is scripted. Its clock is tokio's, so that tests can hold time.
 
+mod subscriptions;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use kinesis_logs_source::protocol::{RawRecord, RecordPage, Shard, ShardPage, ShardPosition};
-use kinesis_logs_source::{ApiError, ApiErrorKind, KinesisApi, SequenceNumber, ShardId, StreamId};
+use kinesis_logs_source::{ApiError, ApiErrorKind, KinesisApi, SequenceNumber, ShardId, StreamId, Subscription};
 use tokio::time::Instant;
+
+pub use subscriptions::FanOut;
 
 /// The operations that can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,11 +23,17 @@ pub enum Operation {
     GetShardIterator,
     /// `GetRecords`
     GetRecords,
+    /// `RegisterStreamConsumer`
+    RegisterStreamConsumer,
+    /// `SubscribeToShard`
+    SubscribeToShard,
+    /// An event of a subscription, or an error frame instead
+    SubscriptionEvent,
 }
 
 /// A fake of one stream. All access goes through [`world`](Self::world).
 pub struct FakeKinesis {
-    world: Mutex<World>,
+    world: Arc<Mutex<World>>,
 }
 
 /// The stream, and how it behaves.
@@ -51,11 +61,23 @@ pub struct World {
     pub late_end: usize,
     /// Answers without a next iterator from open shards still to give, by shard.
     pub false_ends: BTreeMap<ShardId, usize>,
+    /// How subscriptions behave.
+    pub fan_out: FanOut,
     faults: BTreeMap<Operation, VecDeque<ApiErrorKind>>,
     scripts: Vec<(usize, Script)>,
     calls: BTreeMap<Operation, usize>,
     empty_given: BTreeMap<ShardId, usize>,
     ends_withheld: BTreeMap<ShardId, usize>,
+}
+
+/// What a page or an event holds.
+struct Read {
+    records: Vec<RawRecord>,
+    /// The index of the record behind.
+    next: usize,
+    is_end: bool,
+    child_shards: Vec<Shard>,
+    behind: i64,
 }
 
 type Script = Box<dyn FnOnce(&mut World) + Send>;
@@ -85,6 +107,7 @@ impl FakeKinesis {
             empty_pages: 0,
             late_end: 0,
             false_ends: BTreeMap::new(),
+            fan_out: FanOut::default(),
             faults: BTreeMap::new(),
             scripts: Vec::new(),
             calls: BTreeMap::new(),
@@ -96,7 +119,7 @@ impl FakeKinesis {
             let end = if index + 1 == shards as u128 { u128::MAX } else { (index + 1) * step - 1 };
             world.add_shard(Vec::new(), (index * step, end));
         }
-        FakeKinesis { world: Mutex::new(world) }
+        FakeKinesis { world: Arc::new(Mutex::new(world)) }
     }
 
     /// The stream, for looking at and changing it. Do not hold it over an `await`.
@@ -127,11 +150,23 @@ impl World {
         assert!(!self.shards[shard].shard.closed, "shard {shard} is closed");
         self.sequence += 1;
         self.shards[shard].records.push(RawRecord {
-            sequence_number: format!("4959{:052}", self.sequence).into(),
+            sequence_number: Self::sequence_number(self.sequence),
             arrival: Some(arrival),
             partition_key: Some("key".to_owned()),
             data: data.into(),
         });
+        self.fan_out.changed.notify_waiters();
+    }
+
+    /// Numbers leave room: for continuations that no record has.
+    fn sequence_number(sequence: u64) -> SequenceNumber {
+        format!("4959{sequence:051}0").into()
+    }
+
+    /// A number behind that of `record` and before that of any later one.
+    fn number_behind(record: Option<&RawRecord>) -> SequenceNumber {
+        let number = record.map_or_else(|| Self::sequence_number(0), |record| record.sequence_number.clone());
+        format!("{}5", &number.as_str()[..number.as_str().len() - 1]).into()
     }
 
     /// Splits a shard in two, whose indices it returns.
@@ -159,7 +194,7 @@ impl World {
         self.faults.entry(operation).or_default().extend(kinds);
     }
 
-    /// Does something just before the `call`-th `GetRecords` (counted from 1) is answered.
+    /// Does something just before the `call`-th `GetRecords` or event (counted from 1) is answered.
     pub fn before_call(&mut self, call: usize, script: impl FnOnce(&mut World) + Send + 'static) {
         self.scripts.push((call, Box::new(script)));
     }
@@ -186,14 +221,20 @@ impl World {
             children: Vec::new(),
             listed: true,
         });
+        self.fan_out.changed.notify_waiters();
         index
     }
 
-    fn called(&mut self, operation: Operation, name: &'static str, stream: &StreamId) -> Result<(), ApiError> {
+    fn called_any_stream(&mut self, operation: Operation, name: &'static str) -> Result<(), ApiError> {
         *self.calls.entry(operation).or_default() += 1;
-        if let Some(kind) = self.faults.get_mut(&operation).and_then(VecDeque::pop_front) {
-            return Err(ApiError::new(kind, name, "as scripted"));
+        match self.faults.get_mut(&operation).and_then(VecDeque::pop_front) {
+            Some(kind) => Err(ApiError::new(kind, name, "as scripted")),
+            None => Ok(()),
         }
+    }
+
+    fn called(&mut self, operation: Operation, name: &'static str, stream: &StreamId) -> Result<(), ApiError> {
+        self.called_any_stream(operation, name)?;
         if stream.name() != self.stream {
             let message = format!("Stream {stream} under account 123456789012 not found.");
             return Err(ApiError::new(ApiErrorKind::NotFound, name, message));
@@ -257,6 +298,18 @@ impl World {
         if self.created.elapsed().saturating_sub(made) > self.iterator_ttl {
             return Err(ApiError::new(ApiErrorKind::ExpiredIterator, NAME, "Iterator expired."));
         }
+        let read = self.read(shard, index, limit);
+        Ok(RecordPage {
+            records: read.records,
+            next_iterator: (!read.is_end).then(|| self.iterator(shard, read.next)),
+            millis_behind_latest: Some(read.behind),
+            child_shards: read.child_shards,
+            server_time: self.server_time(),
+        })
+    }
+
+    /// What a page or an event from the record with this index on holds.
+    fn read(&mut self, shard: usize, index: usize, limit: Option<usize>) -> Read {
         let id = self.shards[shard].shard.id.clone();
         let available = &self.shards[shard].records[index..];
         let given_empty = self.empty_given.entry(id.clone()).or_default();
@@ -276,28 +329,25 @@ impl World {
             .map_or(0, |arrival| (self.now().as_millisecond() - arrival.as_millisecond()).max(1));
 
         let closed = self.shards[shard].shard.closed;
-        let mut next_iterator = Some(self.iterator(shard, next));
+        let mut is_end = false;
         let mut child_shards = Vec::new();
         let withheld = self.ends_withheld.entry(id.clone()).or_default();
         if closed && next == self.shards[shard].records.len() && *withheld < self.late_end {
             *withheld += 1;
         } else if closed && next == self.shards[shard].records.len() {
-            next_iterator = None;
+            is_end = true;
             if self.names_children {
-                let children = &self.shards[shard].children;
-                child_shards = children.iter().filter_map(|id| self.by_id(id)).cloned().collect();
+                child_shards = self.children(shard);
             }
         } else if let Some(left @ 1..) = self.false_ends.get_mut(&id) {
             *left -= 1;
-            next_iterator = None;
+            is_end = true;
         }
-        Ok(RecordPage {
-            records,
-            next_iterator,
-            millis_behind_latest: Some(behind.max(self.least_lag)),
-            child_shards,
-            server_time: self.server_time(),
-        })
+        Read { records, next, is_end, child_shards, behind: behind.max(self.least_lag) }
+    }
+
+    fn children(&self, shard: usize) -> Vec<Shard> {
+        self.shards[shard].children.iter().filter_map(|id| self.by_id(id)).cloned().collect()
     }
 
     fn by_id(&self, id: &ShardId) -> Option<&Shard> {
@@ -305,7 +355,7 @@ impl World {
     }
 
     fn run_scripts(&mut self) {
-        let call = self.calls(Operation::GetRecords);
+        let call = self.calls(Operation::GetRecords) + self.calls(Operation::SubscriptionEvent);
         let (due, later) = std::mem::take(&mut self.scripts).into_iter().partition(|(at, _)| *at <= call);
         self.scripts = later;
         let due: Vec<(usize, Script)> = due;
@@ -363,5 +413,27 @@ impl KinesisApi for FakeKinesis {
         world.called(Operation::GetRecords, "GetRecords", stream)?;
         world.run_scripts();
         world.page(iterator, limit.and_then(|limit| usize::try_from(limit).ok()))
+    }
+
+    async fn register_consumer(&self, stream: &StreamId, name: &str) -> Result<String, ApiError> {
+        tokio::task::yield_now().await;
+        let mut world = self.world();
+        world.called(Operation::RegisterStreamConsumer, "RegisterStreamConsumer", stream)?;
+        if let Some(left) = world.fan_out.creating.checked_sub(1) {
+            world.fan_out.creating = left;
+            let message = "the consumer is CREATING";
+            return Err(ApiError::new(ApiErrorKind::ResourceInUse, "DescribeStreamConsumer", message));
+        }
+        Ok(format!("arn:aws:kinesis:us-east-1:123456789012:stream/{}/consumer/{name}:1", stream.name()))
+    }
+
+    async fn subscribe_to_shard(
+        &self,
+        consumer_arn: &str,
+        shard: &ShardId,
+        position: &ShardPosition,
+    ) -> Result<Subscription, ApiError> {
+        tokio::task::yield_now().await;
+        self.subscribe(consumer_arn, shard, position)
     }
 }

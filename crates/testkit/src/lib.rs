@@ -20,5 +20,5 @@ mod http;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::DynamoDbEmulator;
 pub use emulator::Emulator;
-pub use fake::{FakeKinesis, Operation, World};
+pub use fake::{FakeKinesis, FanOut, Operation, World};
 pub use http::{Server, serve};

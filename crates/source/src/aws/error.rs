@@ -1,9 +1,11 @@
 //! From the SDK's errors to [`ApiError`].
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use aws_sdk_kinesis::config::http::HttpResponse;
 use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_smithy_types::event_stream::RawMessage;
 
 use crate::error::{ApiError, ApiErrorKind};
 
@@ -35,6 +37,28 @@ where
     ApiError::new(kind, operation, root_cause(&error))
 }
 
+/// A failure within an event stream: a frame that names one, or what happened to the connection.
+pub(super) fn event_error<E>(operation: &'static str, error: SdkError<E, RawMessage>) -> ApiError
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let kind = match &error {
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().unwrap_or_default();
+            let message = match service.err().message() {
+                Some(message) => format!("{code}: {message}"),
+                None => code.to_owned(),
+            };
+            // Not an HTTP status: that was 200. What has no known name is taken for a fault of the server.
+            return ApiError::new(by_code(code, 500), operation, message);
+        }
+        SdkError::TimeoutError(_) => ApiErrorKind::Timeout,
+        SdkError::DispatchFailure(_) => ApiErrorKind::Connection,
+        _ => ApiErrorKind::Unavailable,
+    };
+    ApiError::new(kind, operation, root_cause(&error))
+}
+
 fn by_code(code: &str, status: u16) -> ApiErrorKind {
     match code {
         "ProvisionedThroughputExceededException"
@@ -49,6 +73,7 @@ fn by_code(code: &str, status: u16) -> ApiErrorKind {
         "ResourceInUseException" => ApiErrorKind::ResourceInUse,
         "InvalidArgumentException" | "ValidationException" | "SerializationException" => ApiErrorKind::InvalidArgument,
         "AccessDeniedException" => ApiErrorKind::AccessDenied,
+        "UnknownOperationException" => ApiErrorKind::Unsupported,
         "ExpiredTokenException"
         | "ExpiredToken"
         | "UnrecognizedClientException"
@@ -71,7 +96,7 @@ fn mentions_credentials(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// The innermost cause is what helps; the layers above it say "dispatch failure".
-fn root_cause<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> String {
+fn root_cause<E: StdError + 'static, R: fmt::Debug + 'static>(error: &SdkError<E, R>) -> String {
     let causes: Vec<String> = chain(error).skip(1).map(ToString::to_string).collect();
     match causes.as_slice() {
         [] => DisplayErrorContext(error).to_string(),

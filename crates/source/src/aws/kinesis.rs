@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::error::api_error;
 use super::server_time::ServerTime;
-use super::{AwsOptions, ConnectError};
-use crate::api::KinesisApi;
+use super::{AwsOptions, ConnectError, fan_out};
+use crate::api::{KinesisApi, Subscription};
 use crate::error::{ApiError, ApiErrorKind};
 use crate::protocol::{RawRecord, RecordPage, Shard, ShardId, ShardPage, ShardPosition, StreamId};
 
@@ -116,6 +116,19 @@ impl KinesisApi for KinesisClient {
             server_time: time.get(),
         })
     }
+
+    async fn register_consumer(&self, stream: &StreamId, name: &str) -> Result<String, ApiError> {
+        fan_out::register_consumer(&self.client, stream, name).await
+    }
+
+    async fn subscribe_to_shard(
+        &self,
+        consumer_arn: &str,
+        shard: &ShardId,
+        position: &ShardPosition,
+    ) -> Result<Subscription, ApiError> {
+        fan_out::subscribe_to_shard(&self.client, consumer_arn, shard, position).await
+    }
 }
 
 fn from_time(time: Timestamp) -> Result<ShardFilter, ApiError> {
@@ -126,11 +139,11 @@ fn from_time(time: Timestamp) -> Result<ShardFilter, ApiError> {
         .map_err(|error| ApiError::new(ApiErrorKind::Other, "ListShards", error.to_string()))
 }
 
-fn date_time(time: Timestamp) -> DateTime {
+pub(super) fn date_time(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.as_millisecond())
 }
 
-fn record(record: aws_sdk_kinesis::types::Record) -> RawRecord {
+pub(super) fn record(record: aws_sdk_kinesis::types::Record) -> RawRecord {
     let arrival = record.approximate_arrival_timestamp.and_then(|time| {
         let millis = time.to_millis().ok()?;
         Timestamp::from_millisecond(millis).ok()
@@ -153,7 +166,7 @@ fn shard(shard: aws_sdk_kinesis::types::Shard) -> Shard {
     }
 }
 
-fn child_shard(child: ChildShard) -> Shard {
+pub(super) fn child_shard(child: ChildShard) -> Shard {
     Shard {
         id: child.shard_id.into(),
         parents: child.parent_shards.into_iter().map(ShardId::from).collect(),

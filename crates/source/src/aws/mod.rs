@@ -3,6 +3,7 @@
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod error;
+mod fan_out;
 mod kinesis;
 mod server_time;
 

@@ -35,6 +35,15 @@ pub enum Request {
         /// The iterator.
         iterator: String,
     },
+    /// `SubscribeToShard`. It takes the place of the shard's earlier subscription, which is dropped.
+    SubscribeToShard {
+        /// The shard.
+        shard: ShardId,
+        /// The grant that this is asked under; what comes of it goes back with it.
+        epoch: u64,
+        /// Where it is to begin.
+        position: ShardPosition,
+    },
 }
 
 /// One answer to `ListShards`.
@@ -61,6 +70,21 @@ pub struct RecordPage {
     pub child_shards: Vec<Shard>,
     /// The server's clock (the answer's `Date`), in whole seconds.
     pub server_time: Timestamp,
+}
+
+/// What a subscription brings at a time: [`SubscribeToShardEvent`].
+///
+/// [`SubscribeToShardEvent`]: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShardEvent.html
+#[derive(Debug, Clone)]
+pub struct SubscriptionEvent {
+    /// Records, in order; also none, to show that the subscription lives.
+    pub records: Vec<RawRecord>,
+    /// Up to where the shard was read, whether or not a record has that number; nothing at its end.
+    pub continuation: Option<SequenceNumber>,
+    /// How far the event is from the tip.
+    pub millis_behind_latest: Option<i64>,
+    /// The shards that continue this one, at its end.
+    pub child_shards: Vec<Shard>,
 }
 
 /// A record as Kinesis holds it.

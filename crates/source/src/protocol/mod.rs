@@ -9,8 +9,11 @@
 //!           ───────────────────────────────>                  └── ...
 //!              handle_*(now, answer) -> Fetched   records, in order per shard, parents before children
 //! ```
+//!
+//! A shard is read by polling, or by enhanced fan-out, where answers come by themselves: see [`FanOut`].
 
 mod ack_window;
+mod fan_out;
 mod lease;
 mod lease_coordinator;
 mod messages;
@@ -23,9 +26,10 @@ mod shard_consumer;
 mod shard_sync;
 mod stream_consumer;
 
+pub use fan_out::FanOut;
 pub use lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
 pub use lease_coordinator::LeaseConfig;
-pub use messages::{Fetched, RawRecord, RecordPage, Request, ShardPage};
+pub use messages::{Fetched, RawRecord, RecordPage, Request, ShardPage, SubscriptionEvent};
 pub use pacing::{Pacing, RetryPolicy};
 pub use position::{ShardPosition, StartPosition, Stop};
 pub use scheduler::{BatchId, Lent, Outcome, PositionRange, Scheduler, SchedulerConfig, SchedulerRequest};

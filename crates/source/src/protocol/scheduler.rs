@@ -26,6 +26,8 @@
 //! *Exactly once* is for a sink that commits a batch's range together with its data, and looks there for what it has
 //! before it adds: (shard, sequence number, sub-sequence number) identifies a record for good.
 
+mod subscriptions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +36,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::ack_window::{AckWindow, WindowLimits};
+use super::fan_out::FanOut;
 use super::lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
 use super::lease_coordinator::{LeaseConfig, LeaseCoordinator, LeaseEvent, LeaseRequest};
 use super::messages::{RawRecord, RecordPage, Request, ShardPage};
@@ -58,6 +61,8 @@ pub struct SchedulerConfig {
     pub count: Option<u64>,
     /// How fast it reads each shard.
     pub pacing: Pacing,
+    /// By enhanced fan-out, or else by polling.
+    pub fan_out: Option<FanOut>,
     /// What it does about failures.
     pub retry: RetryPolicy,
     /// How it shares the stream.
@@ -79,6 +84,7 @@ impl SchedulerConfig {
             stop: Stop::default(),
             count: None,
             pacing: Pacing::default(),
+            fan_out: None,
             retry: RetryPolicy::default(),
             leases,
             max_batch_bytes: 1 << 20,
@@ -228,6 +234,7 @@ impl Scheduler {
             shards: ShardSelection::Granted,
             pacing: config.pacing,
             retry: config.retry,
+            fan_out: config.fan_out.clone(),
         };
         Scheduler {
             name: stream.shared_name(),

@@ -4,16 +4,19 @@
 //! retention and blocks nobody. Shards known from the first listing begin at the start position, later ones at their
 //! beginning.
 
+mod subscriptions;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::fan_out::FanOut;
 use super::messages::{Fetched, RecordPage, Request, ShardPage};
 use super::pacing::{Failures, Pacing, RetryPolicy};
 use super::position::{ShardPosition, StartPosition, Stop, Window};
 use super::shard::{Shard, ShardId, StreamId};
-use super::shard_consumer::{Finish, ShardConsumer, Step};
+use super::shard_consumer::{Finish, ShardConsumer, Step, Way};
 use crate::error::{ApiError, ApiErrorKind, Error};
 
 /// What a [`StreamConsumer`] reads, and how.
@@ -29,6 +32,17 @@ pub struct ConsumerConfig {
     pub pacing: Pacing,
     /// What it does about failures.
     pub retry: RetryPolicy,
+    /// By enhanced fan-out, or else by polling.
+    pub fan_out: Option<FanOut>,
+}
+
+impl ConsumerConfig {
+    fn way(&self) -> Way {
+        match &self.fan_out {
+            Some(fan_out) => Way::FanOut { fall_back_to_polling: fan_out.fall_back_to_polling },
+            None => Way::Polling,
+        }
+    }
 }
 
 /// Which shards to read.
@@ -117,6 +131,8 @@ pub struct StreamConsumer {
     /// With grants: the listing that was not taken yet, and the shards that were read to an end.
     unseen_listing: Option<Vec<Shard>>,
     finished: VecDeque<FinishedShard>,
+    /// Before when shards that were revoked may not be subscribed to again.
+    subscribe_from: BTreeMap<ShardId, Instant>,
     server_time: Option<Timestamp>,
     rng: fastrand::Rng,
 }
@@ -139,6 +155,7 @@ impl StreamConsumer {
             children_to_list: false,
             unseen_listing: None,
             finished: VecDeque::new(),
+            subscribe_from: BTreeMap::new(),
             server_time: None,
             rng: fastrand::Rng::with_seed(seed),
         }
@@ -170,6 +187,7 @@ impl StreamConsumer {
             match consumer.take_step(&pacing, now) {
                 Step::GetIterator(position) => return Some(Request::GetShardIterator { shard: id, epoch, position }),
                 Step::GetRecords(iterator) => return Some(Request::GetRecords { shard: id, epoch, iterator }),
+                Step::Subscribe(position) => return Some(Request::SubscribeToShard { shard: id, epoch, position }),
                 Step::List => {
                     self.want_listing(now);
                     if let Some(request) = self.poll_listing(now) {
@@ -309,7 +327,11 @@ impl StreamConsumer {
     /// the same shard.
     pub(crate) fn grant(&mut self, shard: Shard, epoch: u64, position: ShardPosition, from: Instant, now: Instant) {
         let id = shard.id.clone();
-        let consumer = ShardConsumer::new(id.clone(), epoch, position.clone(), shard.closed, from);
+        let way = self.config.way();
+        let mut consumer = ShardConsumer::new(id.clone(), epoch, way, position.clone(), shard.closed, from);
+        if let Some(at) = self.subscribe_from.remove(&id) {
+            consumer = consumer.not_subscribing_before(at);
+        }
         let phase = Phase::Reading(Box::new(consumer));
         self.shards.insert(id.clone(), Tracked { shard, children: Vec::new(), from: position, phase });
         self.schedule(&id, now);
@@ -317,6 +339,10 @@ impl StreamConsumer {
 
     /// Reads a shard no further. What is outstanding will be ignored.
     pub(crate) fn revoke(&mut self, shard: &ShardId) {
+        let subscribe_from = self.consumer(shard).map(|consumer| consumer.subscribe_from());
+        if let Some(at) = subscribe_from.filter(|_| self.config.fan_out.is_some()) {
+            self.subscribe_from.insert(shard.clone(), at);
+        }
         self.shards.remove(shard);
         self.finished.retain(|finished| finished.shard != *shard);
     }
@@ -467,7 +493,8 @@ impl StreamConsumer {
                 if parents().any(|parent| matches!(parent.phase, Phase::Finished(Finish::Stopped))) {
                     decided.push((id.clone(), Phase::Finished(Finish::Stopped)));
                 } else if parents().all(|parent| matches!(parent.phase, Phase::Finished(Finish::Ended))) {
-                    let consumer = ShardConsumer::new(id.clone(), 0, tracked.from.clone(), tracked.shard.closed, now);
+                    let (way, from, closed) = (self.config.way(), tracked.from.clone(), tracked.shard.closed);
+                    let consumer = ShardConsumer::new(id.clone(), 0, way, from, closed, now);
                     decided.push((id.clone(), Phase::Reading(Box::new(consumer))));
                 }
             }

@@ -1,6 +1,7 @@
 //! Random histories of several workers that share a stream, in simulated time: the stream reshards, throttles, expires
-//! iterators and returns odd pages; the lease store fails before or after it has written; workers crash, leave, come back,
-//! abandon what they were given, and settle it in any order. The [referee](referee) sees everything.
+//! iterators, ends subscriptions, and returns odd pages and events; half of the workers read by fan-out, half by polling;
+//! the lease store fails before or after it has written; workers crash, leave, come back, abandon what they were given,
+//! and settle it in any order. The [referee](referee) sees everything.
 //!
 //! A failing seed prints its history. To run others, or one: `SIMULATION_SEEDS=1000..2000 cargo test -p
 //! kinesis-logs-source --test simulation`.
@@ -92,6 +93,10 @@ impl History {
             world.late_end = rng.usize(0..3);
             world.least_lag = if rng.u8(..4) == 0 { 1000 } else { 0 };
             world.iterator_ttl = Duration::from_millis(rng.u64(500..20_000));
+            world.fan_out.lifetime = Duration::from_millis(rng.u64(500..60_000));
+            world.fan_out.creating = rng.usize(0..3);
+            world.fan_out.odd_continuations = rng.bool();
+            world.fan_out.names_children_early = rng.bool();
         }
         (0..shards).for_each(|shard| referee.shard(&World::shard_id(shard), &[]));
         let faults = [0, 0, 2, 10][rng.usize(..4)];
@@ -191,10 +196,21 @@ impl History {
     }
 
     fn fail(&self) {
-        let operations = [Operation::ListShards, Operation::GetShardIterator, Operation::GetRecords];
+        let operations = [
+            Operation::ListShards,
+            Operation::GetShardIterator,
+            Operation::GetRecords,
+            Operation::RegisterStreamConsumer,
+            Operation::SubscribeToShard,
+            Operation::SubscriptionEvent,
+        ];
         let kinds =
             [ApiErrorKind::Throttled, ApiErrorKind::Unavailable, ApiErrorKind::Timeout, ApiErrorKind::ExpiredIterator];
-        let operation = operations[self.dice(3) as usize];
+        if self.dice(4) == 0 {
+            self.referee.note("all subscriptions end");
+            return self.kinesis.world().end_subscriptions();
+        }
+        let operation = operations[self.dice(operations.len() as u32) as usize];
         let kinds = if operation == Operation::GetRecords { &kinds[..] } else { &kinds[..3] };
         let times = self.dice(4) + 1;
         let failures: Vec<ApiErrorKind> = (0..times).map(|_| kinds[self.dice(kinds.len() as u32) as usize]).collect();
@@ -204,8 +220,9 @@ impl History {
 
     /// Starts a worker that abandons so many of a hundred batches.
     fn worker(&self, name: String, abandons: u32) -> Worker {
-        self.referee.note(&format!("{name} begins"));
         let mut rng = self.rng.lock().unwrap().fork();
+        let is_pushed = rng.bool();
+        self.referee.note(&format!("{name} begins, by {}", if is_pushed { "fan-out" } else { "polling" }));
         let store = FaultyStore {
             rows: self.rows.clone(),
             worker: name.clone(),
@@ -215,7 +232,11 @@ impl History {
         };
         let mut retry = RetryPolicy::default();
         retry.attempts_to_connect = u32::MAX;
-        let mut deliveries = Consumer::builder(self.kinesis.clone(), store, "stream")
+        let mut consumer = Consumer::builder(self.kinesis.clone(), store, "stream");
+        if is_pushed {
+            consumer = consumer.fan_out("fleet");
+        }
+        let mut deliveries = consumer
             .worker_id(&name)
             .failover_time(FAILOVER)
             .checkpoint_interval(Duration::from_millis(rng.u64(100..5000)))
