@@ -178,40 +178,52 @@ struct EnvelopeParser<'a> {
     carried: Option<Vec<Range<usize>>>,
 }
 
-impl EnvelopeParser<'_> {
+impl<'a> EnvelopeParser<'a> {
     fn envelope(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         let index = self.tables.envelopes.len() - 1;
-        reader.object(|reader, key| {
-            match self.key(key) {
-                "messageType" => self.tables.envelopes[index].message_type = self.text_value(reader)?,
-                "owner" => self.tables.envelopes[index].owner = self.text_value(reader)?,
-                "logGroup" => self.tables.envelopes[index].log_group = self.text_value(reader)?,
-                "logStream" => self.tables.envelopes[index].log_stream = self.text_value(reader)?,
-                "policyLevel" => self.tables.envelopes[index].policy_level = self.text_value(reader)?,
-                "subscriptionFilters" => {
-                    self.tables.envelopes[index].subscription_filters = raw_if(reader.value()?, self.text, b'[');
-                }
-                "logEvents" => {
-                    self.saw_log_events = true;
-                    match reader.peek() {
-                        Some(b'[') => self.log_events(reader, index)?,
-                        _ if matches!(reader.value()?, RawValue::Null) => {}
-                        _ => return Err(reader.error("an array of log events")),
-                    }
-                }
-                // Lambda's events: of CloudWatch Logs, of Kinesis, of Firehose's transformation.
-                "awslogs" if reader.peek() == Some(b'{') => self.data_member(reader)?,
-                "Records" | "records" if reader.peek() == Some(b'[') => self.records(reader)?,
-                _ => {
-                    reader.value()?;
-                }
+        let head = usual::head(self.padded(), reader.position()).filter(|_| self.limits.json_depth > 0);
+        let Some((head, behind)) = head else {
+            return reader.object(|reader, key| self.member(reader, key, index));
+        };
+        let sub_sequence_number = self.tables.envelopes[index].sub_sequence_number;
+        self.tables.envelopes[index] = Envelope { sub_sequence_number, ..head };
+        reader.set_position(behind);
+        self.log_events_or_null(reader, index)?;
+        reader.rest_of_object(|reader, key| self.member(reader, key, index))
+    }
+
+    fn member(&mut self, reader: &mut Reader<'_>, key: RawString, index: usize) -> Result<()> {
+        match self.key(key) {
+            "messageType" => self.tables.envelopes[index].message_type = self.text_value(reader)?,
+            "owner" => self.tables.envelopes[index].owner = self.text_value(reader)?,
+            "logGroup" => self.tables.envelopes[index].log_group = self.text_value(reader)?,
+            "logStream" => self.tables.envelopes[index].log_stream = self.text_value(reader)?,
+            "policyLevel" => self.tables.envelopes[index].policy_level = self.text_value(reader)?,
+            "subscriptionFilters" => {
+                self.tables.envelopes[index].subscription_filters = raw_if(reader.value()?, self.text, b'[');
             }
-            Ok(())
-        })
+            "logEvents" => self.log_events_or_null(reader, index)?,
+            // Lambda's events: of CloudWatch Logs, of Kinesis, of Firehose's transformation.
+            "awslogs" if reader.peek() == Some(b'{') => self.data_member(reader)?,
+            "Records" | "records" if reader.peek() == Some(b'[') => self.records(reader)?,
+            _ => {
+                reader.value()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn log_events_or_null(&mut self, reader: &mut Reader<'_>, envelope: usize) -> Result<()> {
+        self.saw_log_events = true;
+        match reader.peek() {
+            Some(b'[') => self.log_events(reader, envelope),
+            _ if matches!(reader.value()?, RawValue::Null) => Ok(()),
+            _ => Err(reader.error("an array of log events")),
+        }
     }
 
     fn log_events(&mut self, reader: &mut Reader<'_>, envelope: usize) -> Result<()> {
-        let padded = &self.text.padded()[..self.text.len() + BLOCK];
+        let padded = self.padded();
         let events = Events {
             envelope: envelope as u32,
             begin: reader.position(),
@@ -307,6 +319,10 @@ impl EnvelopeParser<'_> {
                 Ok(())
             })
         })
+    }
+
+    fn padded(&self) -> &'a [u8] {
+        &self.text.padded()[..self.text.len() + BLOCK]
     }
 
     /// Keys are compared as they stand: nobody escapes them.

@@ -76,14 +76,23 @@ impl<'a> Reader<'a> {
             self.pos += 1;
             return Ok(());
         }
-        loop {
-            let key = self.string()?;
-            self.expect(b':', "a colon")?;
-            member(self, key)?;
-            if self.at_end_of(b'}', "a comma or the end of the object")? {
-                return Ok(());
-            }
+        self.member(&mut member)?;
+        self.rest_of_object(member)
+    }
+
+    /// Walks the rest of an object behind one of its members.
+    pub(crate) fn rest_of_object(&mut self, mut member: impl FnMut(&mut Self, RawString) -> Result<()>) -> Result<()> {
+        while !self.at_end_of(b'}', "a comma or the end of the object")? {
+            self.member(&mut member)?;
         }
+        Ok(())
+    }
+
+    #[inline]
+    fn member(&mut self, member: &mut impl FnMut(&mut Self, RawString) -> Result<()>) -> Result<()> {
+        let key = self.string()?;
+        self.expect(b':', "a colon")?;
+        member(self, key)
     }
 
     /// Walks the elements of an array whose `[` comes next. `element` must take one value.

@@ -1,23 +1,33 @@
-//! The shape in which AWS writes log events, read without asking what comes next:
+//! The shape in which AWS writes envelopes and log events, read without asking what comes next:
 //!
 //! ```json
+//! {"messageType":"…","owner":"…","logGroup":"…","logStream":"…","subscriptionFilters":["…"],"logEvents":[
 //! {"id":"…","timestamp":…,"message":"…","extractedFields":{"name":"value",…}},…
 //! ```
 //!
 //! Whatever differs (another order, white space, escapes, numbers for text) ends it, and the general reader takes that
-//! event from its start. Both give the same for what both can read.
+//! event, or the envelope, from its start. Both give the same for what both can read.
 
-use crate::cloudwatch::{LogEvent, Tables};
+use crate::cloudwatch::{Envelope, LogEvent, Tables};
 use crate::number::{self, Chunk};
-use crate::scan::{self, BLOCK, Lanes, Marks, with_lanes};
+use crate::scan::{self, BLOCK, Lanes, with_lanes};
 use crate::text::Span;
+
+with_lanes! {
+/// Reads an envelope from `pos`, where it begins, up to its log events. Tells where they begin.
+pub(crate) fn head(bytes: &[u8], pos: usize) -> Option<(Envelope, usize)> |lanes| {
+    let mut cursor = Cursor { lanes, bytes, pos };
+    let envelope = cursor.head()?;
+    Some((envelope, cursor.pos))
+}
+}
 
 with_lanes! {
 /// Reads events from `pos`, where one begins, into the table, as long as they have the usual shape and there may be more.
 /// Tells where the last one ended, which is `pos` if there was none.
 pub(crate) fn log_events(bytes: &[u8], pos: usize, events: &Events, tables: &mut Tables) -> usize |lanes| {
     let mut pos = pos;
-    let mut cursor = Cursor { lanes, bytes, pos, marks: Marks::new(lanes, bytes, pos) };
+    let mut cursor = Cursor { lanes, bytes, pos };
     for _ in tables.events.len()..events.limit {
         let Some(event) = cursor.log_event() else { break };
         pos = cursor.pos;
@@ -58,16 +68,33 @@ struct Cursor<'a, L> {
     lanes: L,
     bytes: &'a [u8],
     pos: usize,
-    /// Quotes and backslashes.
-    marks: Marks<'a, L>,
 }
 
 impl<L: Lanes> Cursor<'_, L> {
     #[inline(always)]
+    fn head(&mut self) -> Option<Envelope> {
+        self.take(b"{\"messageType\":\"")?;
+        let message_type = self.string()?;
+        self.take(b"\",\"owner\":\"")?;
+        let owner = self.string()?;
+        self.take(b"\",\"logGroup\":\"")?;
+        let log_group = self.string()?;
+        self.take(b"\",\"logStream\":\"")?;
+        let log_stream = self.string()?;
+        self.take(b"\",\"subscriptionFilters\":")?;
+        let start = self.pos;
+        self.take(b"[\"")?;
+        self.string()?;
+        self.take(b"\"]")?;
+        let subscription_filters = Span::in_text(start, self.pos);
+        self.take(b",\"logEvents\":")?;
+        Some(Envelope { message_type, owner, log_group, log_stream, subscription_filters, ..Envelope::empty(None) })
+    }
+
+    #[inline(always)]
     fn log_event(&mut self) -> Option<LogEvent> {
         self.take(b"{\"id\":\"")?;
-        let id = self.string()?;
-        self.take(b"\",\"timestamp\":")?;
+        let id = self.id()?;
         let timestamp = self.millis()?;
         self.take(b",\"message\":\"")?;
         let message = self.string()?;
@@ -130,13 +157,47 @@ impl<L: Lanes> Cursor<'_, L> {
         (self.bytes.get(self.pos..end)? == expected).then(|| self.pos = end)
     }
 
+    /// An event's id, whose opening quote was taken, and what stands between it and the timestamp.
+    ///
+    /// AWS's have 56 digits. Where that is but verified, what follows is looked at while the id still is: only one thing
+    /// remains whose length must be known before the next event can be begun, the message.
+    #[inline(always)]
+    fn id(&mut self) -> Option<Span> {
+        const USUAL: usize = 56;
+        let start = self.pos;
+        let marks = self.marks(start)?;
+        if marks << (BLOCK - USUAL) == 0 {
+            self.pos += USUAL;
+            if self.take(TIMESTAMP).is_some() {
+                return Some(Span::in_text(start, start + USUAL));
+            }
+            self.pos = start;
+        }
+        let id = self.string()?;
+        self.take(TIMESTAMP)?;
+        Some(id)
+    }
+
     /// A string whose opening quote was taken, up to the quote that must be taken next. If it is a backslash that stands
     /// there, it cannot be.
     #[inline(always)]
     fn string(&mut self) -> Option<Span> {
         let start = self.pos;
-        self.pos = self.marks.next(start)?;
-        Some(Span::in_text(start, self.pos))
+        loop {
+            let marks = self.marks(self.pos)?;
+            if marks != 0 {
+                self.pos += marks.trailing_zeros() as usize;
+                return Some(Span::in_text(start, self.pos));
+            }
+            self.pos += BLOCK;
+        }
+    }
+
+    /// Quotes and backslashes in a block.
+    #[inline(always)]
+    fn marks(&self, at: usize) -> Option<u64> {
+        let block = scan::block(self.bytes, at)?;
+        Some(self.lanes.equal(block, b'"') | self.lanes.equal(block, b'\\'))
     }
 
     /// Milliseconds as AWS writes them, which are 13 digits until the year 2286; other producers' may be up to 15.
@@ -151,6 +212,8 @@ impl<L: Lanes> Cursor<'_, L> {
         Some(Span::in_text(start, self.pos))
     }
 }
+
+const TIMESTAMP: &[u8] = b"\",\"timestamp\":";
 
 /// Where a group of three bytes may begin that lies within a block.
 const WHOLE_THREES: u64 = u64::MAX >> 2;
@@ -188,7 +251,7 @@ mod tests {
 
     fn check<L: Lanes>(lanes: L, text: &str) -> Result<(), TestCaseError> {
         let padded = [text.as_bytes(), &[0; BLOCK]].concat();
-        let mut cursor = Cursor { lanes, bytes: &padded, pos: 0, marks: Marks::new(lanes, &padded, 0) };
+        let mut cursor = Cursor { lanes, bytes: &padded, pos: 0 };
         let end = cursor.members().map(|()| cursor.pos);
         // A string of a colon or comma alone looks like what stands between strings; the general reader decides.
         let is_between = |byte: u8| matches!(byte, b':' | b',');
@@ -239,8 +302,7 @@ mod tests {
         ) {
             let members: Vec<String> = members.iter().map(|(name, value)| format!("{name}\":\"{value}")).collect();
             let padded = [(members.join("\",\"") + "\"}").as_bytes(), &[0; BLOCK]].concat();
-            let mut cursor =
-                Cursor { lanes: BASELINE, bytes: &padded, pos: 0, marks: Marks::new(BASELINE, &padded, 0) };
+            let mut cursor = Cursor { lanes: BASELINE, bytes: &padded, pos: 0 };
             prop_assert_eq!(cursor.members(), Some(()));
             prop_assert_eq!(cursor.pos, padded.len() - BLOCK);
         }

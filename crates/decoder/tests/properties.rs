@@ -39,7 +39,7 @@ proptest! {
     fn the_usual_shape_and_any_other_give_the_same_events(
         events in prop::collection::vec(
             (
-                "[0-9]{0,20}",
+                "[0-9]{0,20}|[0-9]{54,58}|[0-9]{55}[\"\\\\é]",
                 any::<i64>(),
                 "[a-z \"\\\\\n😀]{0,40}",
                 prop::collection::vec(("[a-z_]{0,12}", prop_oneof!["\"[a-z0-9é]{0,20}\"", "[0-9]{1,3}", "null|true"]), 0..5),
@@ -61,6 +61,38 @@ proptest! {
         let usual = everything(&mut decoder, envelope("").as_bytes());
         prop_assert_eq!(usual.1, 0);
         prop_assert_eq!(&usual, &everything(&mut decoder, envelope(" ").as_bytes()));
+    }
+
+    #[test]
+    fn the_usual_head_and_any_other_say_the_same(
+        values in prop::array::uniform5("[a-z/-]{0,80}|[a-z\"\\\\é]{0,5}"),
+        data: bool,
+        filters in 0..3usize,
+        behind in prop_oneof![Just(""), Just(",\"owner\":\"later\""), Just(",\"logEvents\":null"), Just(",\"new\":[{}]")],
+        cut in prop::option::of(any::<prop::sample::Index>()),
+        depth in 0..2usize,
+    ) {
+        let [message_type, owner, log_group, log_stream, filter] = values.map(|value| to_string(&value).unwrap_or_default());
+        let message_type = if data { "\"DATA_MESSAGE\"" } else { &message_type };
+        let filters = vec![&filter[..]; filters].join(",");
+        let envelope = |space: &str| {
+            format!(
+                "{{\"messageType\":{message_type},\"owner\":{owner},\"logGroup\":{log_group},\"logStream\":{log_stream},\
+                \"subscriptionFilters\":[{filters}]{space},\"logEvents\":[{{\"message\":\"m\"}}]{behind}}}",
+            )
+        };
+        let (mut usual, mut other) = (envelope(""), envelope(" "));
+        if let Some(cut) = cut {
+            let (mut at, space_at) = (cut.index(usual.len()), other.find(" ,").unwrap_or(0));
+            while !usual.is_char_boundary(at) {
+                at -= 1;
+            }
+            usual.truncate(at);
+            other.truncate(at + usize::from(at > space_at));
+        }
+        let mut decoder = Decoder::with_limits(Limits::default().json_depth(depth));
+        let usual = everything(&mut decoder, usual.as_bytes());
+        prop_assert_eq!(&usual, &everything(&mut decoder, other.as_bytes()));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::hint::black_box;
 
-use kinesis_logs_decoder::flow_log::{Columns, Field, FlowLog, Format, MAX_FIELDS, Value};
+use kinesis_logs_decoder::flow_log::{Columns, Field, FlowLog, Format};
 use kinesis_logs_decoder::{Backend, Decoded, Decoder};
-use kinesis_logs_peers::{Sum, read_getters};
+use kinesis_logs_peers::{Sum, read_getters, read_values};
 use libdeflater::Decompressor;
 
 use crate::corpus::Corpus;
@@ -12,19 +12,11 @@ use crate::table::{Check, Outcome, Row};
 
 /// The rows for a corpus. All keep their buffers from record to record.
 pub(crate) fn rows(corpus: &Corpus) -> Vec<Row> {
-    let is_default = corpus.format == *Format::default_format();
-    let mut rows = vec![
-        inflate(),
-        envelope(),
-        typed(is_default),
-        filter(),
-        ndjson(),
-        arrow(corpus),
-        inflate_on_two_threads(),
-        typed_on_two_threads(is_default),
-    ];
-    rows.insert(3, values("values", Backend::Fastest));
-    rows.insert(4, values("zlib-rs", Backend::ZlibRs));
+    let mut rows = vec![inflate(), envelope(), typed("typed", Backend::Fastest), typed("zlib-rs", Backend::ZlibRs)];
+    if corpus.format == *Format::default_format() {
+        rows.push(getters());
+    }
+    rows.extend([filter(), ndjson(), arrow(corpus), inflate_on_two_threads(), typed_on_two_threads()]);
     rows
 }
 
@@ -81,34 +73,23 @@ fn envelope() -> Row {
     })
 }
 
-fn typed(is_default: bool) -> Row {
-    let mut decoder = Decoder::new();
-    let (does, read): (_, fn(&Decoded, &Format) -> Sum) = if is_default {
-        ("decode, every field of every line typed by the 14 getters", read_getters)
-    } else {
-        ("decode, every field of every line typed by values_into()", read_values)
+fn typed(name: &'static str, backend: Backend) -> Row {
+    let mut decoder = Decoder::new().backend(backend);
+    let does = match backend {
+        Backend::ZlibRs => "typed, inflated by zlib-rs, which is pure Rust",
+        _ => "decode, every field of every line typed: values_into(), the call made for that",
     };
-    row("typed", does, move |corpus, records| {
-        let mut sum = Sum::default();
-        for record in &corpus.records[..records] {
-            sum += read(decoder.decode(record), &corpus.format);
-        }
-        Check::Bytes(sum.events, sum.bytes)
+    row(name, does, move |corpus, records| {
+        let Sum { events, bytes } = sum(&mut decoder, &corpus.records[..records], &corpus.format, read_values);
+        Check::Bytes(events, bytes)
     })
 }
 
-fn values(name: &'static str, backend: Backend) -> Row {
-    let mut decoder = Decoder::new().backend(backend);
-    let does = match backend {
-        Backend::ZlibRs => "the same, inflated by zlib-rs, which is pure Rust",
-        _ => "decode, every field of every line typed by values_into()",
-    };
-    row(name, does, move |corpus, records| {
-        let mut sum = Sum::default();
-        for record in &corpus.records[..records] {
-            sum += read_values(decoder.decode(record), &corpus.format);
-        }
-        Check::Bytes(sum.events, sum.bytes)
+fn getters() -> Row {
+    let mut decoder = Decoder::new();
+    row("getters", "typed, but by the 14 getters, one after the other", move |corpus, records| {
+        let Sum { events, bytes } = sum(&mut decoder, &corpus.records[..records], &corpus.format, read_getters);
+        Check::Bytes(events, bytes)
     })
 }
 
@@ -181,19 +162,12 @@ fn inflate_on_two_threads() -> Row {
     })
 }
 
-fn typed_on_two_threads(is_default: bool) -> Row {
+fn typed_on_two_threads() -> Row {
     let mut decoders = [Decoder::new(), Decoder::new()];
     row("typed-2", "typed, each of two threads half of the records", move |corpus, records| {
-        let read = if is_default { read_getters } else { read_values };
-        let half = |decoder: &mut Decoder, records: &[Vec<u8>]| {
-            let mut sum = Sum::default();
-            for record in records {
-                sum += read(decoder.decode(record), &corpus.format);
-            }
-            sum
-        };
         let halves = corpus.records[..records].split_at(records / 2);
         let [one, other] = &mut decoders;
+        let half = |decoder, records| sum(decoder, records, &corpus.format, read_values);
         let [mut sum, other] = on_two_threads(|| half(one, halves.0), || half(other, halves.1));
         sum += other;
         Check::Bytes(sum.events, sum.bytes)
@@ -207,15 +181,11 @@ fn on_two_threads<T: Send>(one: impl FnOnce() -> T, other: impl FnOnce() -> T + 
     })
 }
 
-fn read_values(decoded: &Decoded, format: &Format) -> Sum {
+/// What is found in records whose flow logs `read` reads.
+fn sum(decoder: &mut Decoder, records: &[Vec<u8>], format: &Format, read: fn(&Decoded, &Format) -> Sum) -> Sum {
     let mut sum = Sum::default();
-    let mut flow = FlowLog::new(format);
-    let mut values = [Value::Null; MAX_FIELDS];
-    for event in decoded.events() {
-        flow.read(&event).unwrap();
-        flow.values_into(&mut values);
-        black_box(&values);
-        sum += Sum { events: 1, bytes: flow.bytes().unwrap_or(0) };
+    for record in records {
+        sum += read(decoder.decode(record), format);
     }
     sum
 }

@@ -102,11 +102,18 @@ fn print(corpus: &Corpus, rows: &[Row], times: &[Vec<f64>]) {
         };
         println!("  {:14} {ns:8.1}  {to_inflate}  {to_typed}   {}", row.name, row.does);
     }
-    for name in ["inflate", "typed"] {
-        if let (Some(one), Some(two)) = (of(name), of(&format!("{name}-2"))) {
-            println!("  two threads do {} times as much of {name} as one", Spread::of_ratios(one, two));
-        }
+    if let (Some(inflate_2), Some(typed), Some(typed_2)) = (of("inflate-2"), of("typed"), of("typed-2")) {
+        let inflate = ratios(inflate, inflate_2);
+        let typed = ratios(typed, typed_2);
+        println!("  two threads do {} times as much of inflate as one", Spread::of(inflate.clone()));
+        println!("  two threads do {} times as much of typed as one", Spread::of(typed.clone()));
+        println!("  typed scales {} times as well as inflate", Spread::of_ratios(&typed, &inflate));
     }
+}
+
+/// Of each round, as rounds differ more than what is in one.
+fn ratios(times: &[f64], others: &[f64]) -> Vec<f64> {
+    times.iter().zip(others).map(|(time, other)| time / other).collect()
 }
 
 /// The median, and between what four of five values lie.
@@ -123,9 +130,8 @@ impl Spread {
         Spread { median: at(0.5), low: at(0.1), high: at(0.9) }
     }
 
-    /// Of each round's ratio, as rounds differ more than what is in one.
     fn of_ratios(times: &[f64], others: &[f64]) -> Spread {
-        Spread::of(times.iter().zip(others).map(|(time, other)| time / other).collect())
+        Spread::of(ratios(times, others))
     }
 }
 

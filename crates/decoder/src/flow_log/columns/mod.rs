@@ -1,6 +1,9 @@
 //! Flow logs as Arrow record batches (feature `arrow`).
 
-mod column;
+mod events;
+mod fields;
+mod fixed;
+mod memory;
 mod texts;
 
 use std::fmt;
@@ -9,18 +12,14 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Field as ArrowField, Schema, SchemaRef};
 
-use self::column::Column;
-use super::format::{Format, FormatColumn, shortened};
-use super::layout::ByKind;
+use self::events::EventColumns;
+use self::fields::FieldColumns;
+use super::format::Format;
 use super::record::{FlowLog, FlowLogError};
-use super::tokens::PaddedTokens;
 use crate::Event;
-use crate::scan::with_lanes;
 
 /// Offsets into the text of a column have 31 bits.
 const MAX_TEXT: usize = i32::MAX as usize;
-
-const EVENT_COLUMNS: usize = 5;
 
 /// Collects flow logs of one [`Format`] and makes Arrow record batches of them.
 ///
@@ -62,11 +61,9 @@ const EVENT_COLUMNS: usize = 5;
 ///
 /// [AWS]: https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html#flow-logs-fields
 pub struct Columns {
-    format: Format,
     schema: SchemaRef,
-    /// Those of the event, if they are wanted, and those of the format's fields.
-    event_columns: Vec<Column>,
-    field_columns: Vec<Column>,
+    event_columns: Option<EventColumns>,
+    field_columns: FieldColumns,
     rows: usize,
     /// No column holds more text than this.
     text: usize,
@@ -125,23 +122,14 @@ impl Columns {
 
     /// Columns as the options say.
     pub fn with_options(format: &Format, options: ColumnOptions) -> Columns {
-        let event_columns: Vec<_> = if options.event_columns { event_columns(format) } else { Vec::new() };
-        let field_columns: Vec<_> = format
-            .columns()
-            .iter()
-            .map(|column| (column.name().to_owned(), Column::of_kind(column.kind(), options.addresses)))
-            .collect();
-        let field = |(name, column): &(String, Column)| ArrowField::new(name, column.data_type(), true);
-        let schema = Schema::new(event_columns.iter().chain(&field_columns).map(field).collect::<Vec<_>>());
-        let only_columns = |named: Vec<(String, Column)>| named.into_iter().map(|(_, column)| column).collect();
-        Columns {
-            format: format.clone(),
-            schema: Arc::new(schema),
-            event_columns: only_columns(event_columns),
-            field_columns: only_columns(field_columns),
-            rows: 0,
-            text: 0,
-        }
+        let event_columns = options.event_columns.then(EventColumns::new);
+        let field_columns = FieldColumns::new(format, options.addresses);
+        let of_events = event_columns.iter().flat_map(|columns| columns.named(format));
+        let names = format.columns().iter().map(|column| column.name().to_owned());
+        let of_fields = names.zip(field_columns.data_types());
+        let nullable = |(name, data_type)| ArrowField::new(name, data_type, true);
+        let schema = Schema::new(of_events.chain(of_fields).map(nullable).collect::<Vec<_>>());
+        Columns { schema: Arc::new(schema), event_columns, field_columns, rows: 0, text: 0 }
     }
 
     /// The schema of every batch: it depends on the format and the options alone.
@@ -151,7 +139,7 @@ impl Columns {
 
     /// The format whose lines are taken.
     pub fn format(&self) -> &Format {
-        &self.format
+        self.field_columns.format()
     }
 
     /// How many rows were pushed since the last batch.
@@ -171,12 +159,7 @@ impl Columns {
     /// [`ColumnsError`]; nothing was appended then.
     #[inline]
     pub fn push(&mut self, flow: &FlowLog<'_>) -> Result<(), ColumnsError> {
-        self.push_fields(flow, 0)?;
-        for column in &mut self.event_columns {
-            column.push_null(self.rows);
-        }
-        self.rows += 1;
-        Ok(())
+        self.push_row(flow, None)
     }
 
     /// Appends a flow log and what its event says.
@@ -186,22 +169,7 @@ impl Columns {
     /// [`ColumnsError`]; nothing was appended then.
     #[inline]
     pub fn push_with_event(&mut self, flow: &FlowLog<'_>, event: &Event<'_>) -> Result<(), ColumnsError> {
-        if self.event_columns.is_empty() {
-            return self.push(flow);
-        }
-        let texts = [event.id(), event.owner(), event.log_group(), event.log_stream()];
-        let longest = texts.iter().flatten().map(|text| text.len()).max().unwrap_or(0);
-        self.push_fields(flow, longest)?;
-        let [id, owner, log_group, log_stream] = texts;
-        if let [ids, times, owners, log_groups, log_streams] = &mut self.event_columns[..] {
-            ids.push_text(self.rows, id);
-            times.push_millis(self.rows, event.timestamp_millis());
-            owners.push_text(self.rows, owner);
-            log_groups.push_text(self.rows, log_group);
-            log_streams.push_text(self.rows, log_stream);
-        }
-        self.rows += 1;
-        Ok(())
+        self.push_row(flow, Some(event))
     }
 
     /// Reads an event's message as a flow log and appends it and what the event says.
@@ -229,13 +197,14 @@ impl Columns {
     ///
     /// [`ColumnsError`]; nothing was appended then.
     pub fn push_event(&mut self, event: &Event<'_>) -> Result<(), ColumnsError> {
-        let format = self.format.clone();
+        let format = self.format().clone();
         let mut flow = FlowLog::new(&format);
         flow.read(event)?;
         self.push_with_event(&flow, event)
     }
 
-    /// The rows as a batch. More may be pushed behind, for which as much memory is reserved as these took.
+    /// The rows as a batch. More may be pushed behind. They take the memory of this batch if it is dropped by then, and
+    /// else as much; that is, with the last batch all of its memory is kept until the next begins.
     pub fn finish(&mut self) -> RecordBatch {
         if self.rows == 0 {
             return RecordBatch::new_empty(self.schema());
@@ -243,87 +212,54 @@ impl Columns {
         let arrays = self.finish_columns();
         let batch = arrays.and_then(|arrays| RecordBatch::try_new(self.schema.clone(), arrays));
         (self.rows, self.text) = (0, 0);
-        // The columns were made with the schema and grew together, and their text comes from `&str`.
+        // The columns were made with the schema and grew together.
         batch.unwrap_or_else(|error| unreachable!("{error}"))
     }
 
     fn finish_columns(&mut self) -> Result<Vec<ArrayRef>, ArrowError> {
-        self.event_columns.iter_mut().chain(&mut self.field_columns).map(|column| column.finish(self.rows)).collect()
+        let mut arrays = Vec::with_capacity(self.schema.fields().len());
+        if let Some(columns) = &mut self.event_columns {
+            arrays.extend(columns.finish(self.rows)?);
+        }
+        arrays.extend(self.field_columns.finish(self.rows)?);
+        Ok(arrays)
     }
 
-    /// Appends the values of the fields' columns, but does not count the row.
-    #[inline]
-    fn push_fields(&mut self, flow: &FlowLog<'_>, longest: usize) -> Result<(), ColumnsError> {
-        if *flow.format() != self.format {
+    #[inline(always)]
+    fn push_row(&mut self, flow: &FlowLog<'_>, event: Option<&Event<'_>>) -> Result<(), ColumnsError> {
+        if flow.format() != self.format() {
             return Err(ColumnsError::OtherFormat);
         }
+        let longest = match (&self.event_columns, event) {
+            (Some(_), Some(event)) => EventColumns::longest(event),
+            _ => 0,
+        };
         let text = self.text + longest.max(flow.line().len());
         if text > MAX_TEXT {
             return Err(ColumnsError::Full);
         }
-        if flow.line().is_empty() {
-            return Err(FlowLogError::FieldCount { expected: self.format.len(), found: 0 }.into());
+        if !self.field_columns.push(flow) {
+            return Err(mistake(flow));
         }
-        let pushed = match flow.padded() {
-            Some(tokens) => push_all(&mut self.field_columns, self.rows, &self.format, tokens),
-            None => push_each(&mut self.field_columns, self.rows, flow).is_ok(),
-        };
-        if !pushed {
-            return Err(self.take_back(flow));
+        if let Some(columns) = &mut self.event_columns {
+            columns.push(event);
         }
+        self.rows += 1;
         self.text = text;
         Ok(())
     }
-
-    /// Removes what was appended of a line that has a wrong value, and tells which is the first.
-    #[cold]
-    fn take_back(&mut self, flow: &FlowLog<'_>) -> ColumnsError {
-        self.truncate();
-        let place = push_each(&mut self.field_columns, self.rows, flow).err().unwrap_or_default();
-        self.truncate();
-        let name = self.format.columns().get(place).map(FormatColumn::name).unwrap_or_default().to_owned();
-        FlowLogError::Value { name, value: shortened(flow.token(place)) }.into()
-    }
-
-    fn truncate(&mut self) {
-        for column in &mut self.field_columns {
-            column.truncate(self.rows);
-        }
-    }
 }
 
-with_lanes! {
-/// Appends a value to every column, kind by kind. Whether all are of their column's.
-fn push_all(columns: &mut [Column], row: usize, format: &Format, tokens: PaddedTokens<'_, '_>) -> bool |lanes| {
-    let ByKind { fours, numbers, addresses, texts } = format.by_kind();
-    let mut right = true;
-    for four in fours {
-        let found = tokens.four(lanes, four);
-        for (n, place) in four.places.into_iter().enumerate() {
-            let place = usize::from(place);
-            match found.right >> n & 1 {
-                1 => columns[place].push_number(found.numbers[n]),
-                _ => right &= columns[place].push_any(row, tokens.get(place)),
-            }
-        }
+/// What is wrong with a flow log whose values are not all of their fields' kinds.
+#[cold]
+fn mistake(flow: &FlowLog<'_>) -> ColumnsError {
+    if flow.line().is_empty() {
+        return FlowLogError::FieldCount { expected: flow.format().len(), found: 0 }.into();
     }
-    for places in [numbers, addresses, texts] {
-        for place in places.iter().map(|place| usize::from(*place)) {
-            right &= columns[place].push(lanes, row, tokens.long(place));
-        }
+    match flow.check() {
+        Err(error) => error.into(),
+        Ok(()) => unreachable!("columns and fields are of the same kinds"),
     }
-    right
-}
-}
-
-/// The same of any line, in the order of its fields, up to the first that is not of its column's kind.
-fn push_each(columns: &mut [Column], row: usize, flow: &FlowLog<'_>) -> Result<(), usize> {
-    for (place, column) in columns.iter_mut().enumerate() {
-        if !column.push_any(row, flow.token(place)) {
-            return Err(place);
-        }
-    }
-    Ok(())
 }
 
 impl ColumnOptions {
@@ -342,28 +278,9 @@ impl ColumnOptions {
     }
 }
 
-/// In the order in which [`Columns::push_with_event`] takes them.
-fn event_columns(format: &Format) -> Vec<(String, Column)> {
-    let columns: [(&str, Column); EVENT_COLUMNS] = [
-        ("event_id", Column::text()),
-        ("event_timestamp", Column::millis()),
-        ("owner", Column::text()),
-        ("log_group", Column::text()),
-        ("log_stream", Column::text()),
-    ];
-    let free = |name: &str| {
-        let mut name = name.to_owned();
-        while format.place_of_name(&name).is_some() {
-            name.insert(0, '_');
-        }
-        name
-    };
-    columns.into_iter().map(|(name, column)| (free(name), column)).collect()
-}
-
 impl fmt::Debug for Columns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Columns").field("format", &self.format).field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("Columns").field("format", self.format()).field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 
@@ -405,7 +322,7 @@ mod tests {
         fn rows_are_the_same_whatever_stands_behind_the_line(
             lines in prop::collection::vec(
                 "(5|-|12|x) ([0-9]{1,14}|-|y) ([0-9]{1,5}|-) [0-9]{1,18} ([0-9]{1,2}|-) (10[.]0[.]0[.][0-9]{1,3}|::1|-) (-|[!-~é]{1,40}) 1[.]2[.]3[.]4",
-                1..5,
+                1..260,
             ),
         ) {
             let format: Format = "version start dstport bytes srcport srcaddr a dstaddr".parse().unwrap();
@@ -413,18 +330,21 @@ mod tests {
                 let options = ColumnOptions::default().addresses(addresses);
                 let (mut padded, mut bare) =
                     (Columns::with_options(&format, options), Columns::with_options(&format, options));
-                for line in &lines {
-                    let window = line.clone() + &" 123".repeat(20);
-                    let mut flow = FlowLog::new(&format);
-                    flow.split(line, window.as_bytes()).unwrap();
-                    let pushed = padded.push(&flow);
-                    prop_assert_eq!(pushed.is_ok(), flow.check().is_ok());
-                    prop_assert_eq!(pushed, bare.push(&format.split_line(line).unwrap()));
-                }
-                let batch = padded.finish();
-                prop_assert_eq!(&batch, &bare.finish());
-                for column in batch.columns() {
-                    prop_assert_eq!(column.to_data().validate_full().map_err(|error| error.to_string()), Ok(()));
+                // Memory of the first batch is taken for the second.
+                for lines in [&lines[..], &lines[lines.len() / 2..]] {
+                    for line in lines {
+                        let window = line.clone() + &" 123".repeat(20);
+                        let mut flow = FlowLog::new(&format);
+                        flow.split(line, window.as_bytes()).unwrap();
+                        let pushed = padded.push(&flow);
+                        prop_assert_eq!(pushed.is_ok(), flow.check().is_ok());
+                        prop_assert_eq!(pushed, bare.push(&format.split_line(line).unwrap()));
+                    }
+                    let batch = padded.finish();
+                    prop_assert_eq!(&batch, &bare.finish());
+                    for column in batch.columns() {
+                        prop_assert_eq!(column.to_data().validate_full().map_err(|error| error.to_string()), Ok(()));
+                    }
                 }
             }
         }
