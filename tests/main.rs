@@ -1,6 +1,7 @@
 //! The built command, end to end: against an embedded emulator, a scriptable fake, moto, and beside the ancestor.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod checkpoints;
 mod decode;
 mod moto;
 mod parity;

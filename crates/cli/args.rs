@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Shards(ShardsArgs),
     /// Print captured records as rows, without AWS
     Decode(DecodeArgs),
+    /// Show or change how far a stream was read
+    Checkpoints(CheckpointsArgs),
 }
 
 const READ_EXAMPLES: &str = "\
@@ -45,6 +47,9 @@ Examples:
   An hour of one day, some columns, to a file:
     kinesis-logs-reader read vpc-flow-logs --start-time '2026-11-24 08:00:00' \\
         --end-time '2026-11-24 09:00:00' --format csv --fields srcaddr,dstaddr,dstport,action > hour.csv
+
+  What arrived since the last time, from the beginning the first time:
+    kinesis-logs-reader read vpc-flow-logs --start-time trim_horizon --checkpoint flow-logs.json
 
   Follow a stream that many read, without waiting for them, as a registered consumer:
     kinesis-logs-reader read vpc-flow-logs --fan-out my-search
@@ -90,6 +95,15 @@ pub(crate) struct ReadArgs {
     /// stays registered, at a price, until `aws kinesis deregister-stream-consumer`
     #[arg(long, value_name = "NAME", value_parser = consumer_name)]
     pub(crate) fan_out: Option<String>,
+
+    /// Remember here what was printed, and go on behind it the next time: a file, or 'dynamodb:TABLE', where several
+    /// processes share the stream. The start time then counts for the first time alone
+    #[arg(long, value_name = "WHERE", conflicts_with_all = ["shards", "count"])]
+    pub(crate) checkpoint: Option<String>,
+
+    /// This process's name among those that share the stream [default: a random one]
+    #[arg(long, value_name = "NAME", requires = "checkpoint", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) worker_id: Option<String>,
 
     #[command(flatten)]
     pub(crate) rows: RowArgs,
@@ -154,13 +168,80 @@ pub(crate) enum Payload {
 Example:
   kinesis-logs-reader shards vpc-flow-logs --region eu-west-1
 
-BEHIND is how far the shard's oldest record is from its newest: how much a reader would have to catch up.")]
+BEHIND is how far the shard's oldest record is from its newest: how much a reader would have to catch up.
+LAG is the same from the checkpoint on.")]
 pub(crate) struct ShardsArgs {
+    /// The stream's name or ARN
+    pub(crate) stream: String,
+
+    /// Also show how far a reader has come whose checkpoints are here: a file, or 'dynamodb:TABLE'
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) checkpoint: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckpointsArgs {
+    #[command(subcommand)]
+    pub(crate) command: CheckpointsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointsCommand {
+    /// List how far each shard was read, and by whom
+    #[command(after_help = "\
+Example:
+  kinesis-logs-reader checkpoints show flow-logs.json vpc-flow-logs")]
+    Show(ShowArgs),
+    /// Forget all: the next run begins where it is told to
+    #[command(after_help = "\
+Example:
+  kinesis-logs-reader checkpoints reset dynamodb:flow-log-readers vpc-flow-logs")]
+    Reset(ChangeArgs),
+    /// Let the next run read again what arrived since a time
+    #[command(after_help = "\
+Example:
+  kinesis-logs-reader checkpoints rewind flow-logs.json vpc-flow-logs --to -2h")]
+    Rewind(RewindArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Where checkpoints are kept: a file, or 'dynamodb:TABLE'
+    #[arg(value_name = "WHERE")]
+    pub(crate) location: String,
+
     /// The stream's name or ARN
     pub(crate) stream: String,
 
     #[command(flatten)]
     pub(crate) aws: AwsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
+    /// Go on though workers have their names on leases
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) place: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RewindArgs {
+    /// What arrived then or later is read again: a time as for `read --start-time`
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) to: String,
+
+    /// How the time is written, as for strptime
+    #[arg(long, value_name = "F")]
+    pub(crate) time_format: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 const DECODE_EXAMPLES: &str = "\

@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use kinesis_logs_source::aws::ConnectError;
-use kinesis_logs_source::{ApiErrorKind, Error as SourceError};
+use kinesis_logs_source::{ApiErrorKind, Error as SourceError, LeaseStoreErrorKind};
 
 /// Something failed on the way.
 pub(crate) const FAILED: u8 = 1;
@@ -42,6 +42,19 @@ impl Failure {
                  `aws kinesis list-streams` lists what is there"
                     .to_owned(),
             ),
+            (SourceError::LeaseStore { source, .. }, _) => match source.kind {
+                LeaseStoreErrorKind::Locked => Some(
+                    "another process reads with these checkpoints; several can share a stream with --checkpoint \
+                     dynamodb:TABLE"
+                        .to_owned(),
+                ),
+                LeaseStoreErrorKind::AccessDenied => Some(
+                    "checkpoints need dynamodb:DescribeTable, Scan, GetItem, PutItem, UpdateItem and DeleteItem on the \
+                     table, and CreateTable if it is to be made"
+                        .to_owned(),
+                ),
+                _ => None,
+            },
             (_, Some(ApiErrorKind::Credentials)) => Some(
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or run `aws sso login`"
                     .to_owned(),

@@ -4,8 +4,10 @@
 
 mod args;
 mod captured;
+mod checkpoints;
 mod decode;
 mod failure;
+mod incoming;
 mod output;
 mod progress;
 mod read;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Read(args) => run(read::run(args)),
         Command::Shards(args) => run(shards::run(args)),
         Command::Decode(args) => decode::run(args),
+        Command::Checkpoints(args) => run(checkpoints::run(args)),
     };
     result.unwrap_or_else(|failure| {
         say(&failure.to_string());
@@ -56,13 +59,17 @@ fn run(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitC
 }
 
 async fn connect(args: &AwsArgs) -> Result<KinesisClient, Failure> {
+    Ok(KinesisClient::connect(aws_options(args)).await?)
+}
+
+fn aws_options(args: &AwsArgs) -> AwsOptions {
     let mut options = AwsOptions::default();
     options.region = args.region.clone();
     options.profile = args.profile.clone();
     options.endpoint_url = args.endpoint_url.clone();
     options.role_arn = args.role_arn.clone();
     options.external_id = args.external_id.clone();
-    Ok(KinesisClient::connect(options).await?)
+    options
 }
 
 fn log_to_stderr(verbose: u8) {

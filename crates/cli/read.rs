@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::Timestamp;
-use kinesis_logs_source::{ApiErrorKind, Error, Reader, RetryPolicy, StartPosition, Stop};
+use kinesis_logs_source::{ApiErrorKind, Error, RetryPolicy, StartPosition, Stop};
 
 use crate::args::ReadArgs;
 use crate::failure::Failure;
+use crate::incoming::Incoming;
 use crate::output::closed_pipe;
 use crate::progress::Progress;
 use crate::rows::Rows;
@@ -16,6 +16,9 @@ use crate::time;
 
 /// How long a read that is to end bears with a server that fails. One that follows bears for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long ending may take; with checkpoints to be written over a network, longer.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// What shells report of a command that an interrupt ended.
 const INTERRUPTED: i32 = 130;
@@ -25,21 +28,15 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
     let mut rows = Rows::new(&args.rows, args.count)?;
     let client = crate::connect(&args.aws).await?;
 
-    let mut reader = Reader::builder(client, args.stream.as_str()).start(start).stop(stop);
-    if stop != Stop::Never {
-        reader = reader.retry(RetryPolicy::default().give_up_after(PATIENCE));
-    }
-    if !args.shards.is_empty() {
-        reader = reader.shards(args.shards.iter().map(String::as_str));
-    }
-    if let Some(consumer) = &args.fan_out {
-        reader = reader.fan_out(consumer.as_str());
-    }
-    let mut batches = reader.batches();
-    let progress = Progress::start(batches.stats());
+    let retry = match stop {
+        Stop::Never => RetryPolicy::default(),
+        _ => RetryPolicy::default().give_up_after(PATIENCE),
+    };
+    let mut incoming = Incoming::start(&args, client, start, stop, retry).await?;
+    let progress = Progress::start(incoming.stats());
     let say = |text: &str| progress.say(text);
 
-    tokio::spawn(end_if_stuck());
+    tokio::spawn(end_if_stuck(if args.checkpoint.is_some() { 5 * STUCK } else { STUCK }));
     let interrupted = interrupted();
     let closed_pipe = closed_pipe();
     tokio::pin!(interrupted, closed_pipe);
@@ -51,9 +48,9 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
                 rows.nobody_reads();
                 break None;
             }
-            batch = batches.next() => batch,
+            batch = incoming.next() => batch,
         };
-        let batch = match batch {
+        let (batch, acker) = match batch {
             None => break None,
             Some(Ok(batch)) => batch,
             Some(Err(error)) => break Some(failure_of(error, &args)),
@@ -69,7 +66,13 @@ pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
         if rows.is_done() {
             break None;
         }
+        // Not before it is out: what a checkpoint covers was printed.
+        if let Some(acker) = acker {
+            acker.settle();
+        }
     };
+    let ended = incoming.end().await.map_err(|error| failure_of(error, &args));
+    let failure = failure.or(ended.err());
     progress.finish();
     let status = rows.finish(say)?;
     failure.map_or(Ok(status), Err)
@@ -124,9 +127,9 @@ fn range(args: &ReadArgs, now: Timestamp) -> Result<(StartPosition, Stop), Failu
 }
 
 /// Ends the process some time after it was asked to end, should it be stuck in writing to somebody who does not read.
-async fn end_if_stuck() {
+async fn end_if_stuck(patience: Duration) {
     interrupted().await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(patience).await;
     std::process::exit(INTERRUPTED);
 }
 

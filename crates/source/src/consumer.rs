@@ -336,7 +336,8 @@ impl Acker {
         &self.range
     }
 
-    /// How often what the batch begins with has been abandoned, in a row: a poison record shows here.
+    /// How often a batch that ended within this one has been abandoned: whoever meets a poison record again and again can
+    /// put it aside and settle.
     pub fn abandoned(&self) -> u32 {
         self.abandoned
     }
@@ -354,6 +355,9 @@ impl Acker {
 
     fn answer(&mut self, outcome: Outcome) {
         if let Some(answers) = self.answers.take() {
+            if outcome == Outcome::Abandoned {
+                self.id.revoke();
+            }
             // If the consumer is gone, nothing can be checkpointed: the batch will come again.
             let _ = answers.send((self.id.clone(), outcome));
         }

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use crate::error::LeaseStoreError;
 use crate::protocol::{Lease, LeaseWrite, WriteOutcome};
 
-/// The leases of one stream: [`MemoryLeaseStore`](crate::MemoryLeaseStore) or a store of your own.
+/// The leases of one stream: [`MemoryLeaseStore`](crate::MemoryLeaseStore), [`FileLeaseStore`](crate::FileLeaseStore),
+/// `aws::DynamoDbLeaseStore`, or a store of your own.
 ///
 /// A store decides nothing. It does a write if its condition holds, atomically for a row, and durably before it
 /// answers. It makes one attempt a call, or a few within a second or two; waiting and trying again is the consumer's.

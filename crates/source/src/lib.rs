@@ -26,7 +26,11 @@
 //!   read to its end. Between other shards there is no order.
 //! - No record of the requested range is skipped: expired iterators are renewed behind the last record handed on, empty
 //!   pages are not taken for the end, and shards that appear while reading are read from their beginning.
-//! - Nothing is repeated within one run. (Nothing is remembered between runs either: checkpoints are yet to come.)
+//! - A [`Reader`] repeats nothing within one run, and remembers nothing between runs.
+//! - A [`Consumer`] checkpoints what is acknowledged, and nothing else: whatever was not when it died is read again, by it
+//!   or by another worker that shares the stream. What comes twice was delivered and not checkpointed before a crash, the
+//!   loss of a lease, or an abandonment. Why that is so stands at the top of `protocol/scheduler.rs`, and is checked in
+//!   thousands of random histories (`tests/simulation`).
 //! - A shard is asked at most five times and for at most 2 MiB a second, as AWS allows; see [`Pacing`]. By enhanced fan-out
 //!   ([`ReaderBuilder::fan_out`]) its records are pushed instead, as fast as AWS sends and the caller takes them.
 //! - Memory is bounded: see [`ReaderBuilder::max_buffered_bytes`].
@@ -35,17 +39,32 @@
 //!
 //! # How it is made
 //!
-//! [`protocol`] decides what to ask next and when, without I/O; [`Reader`] drives it over a [`KinesisApi`];
-//! [`aws::KinesisClient`] is that trait over the official SDK.
+//! [`protocol`] decides what to ask next and when, without I/O; [`Reader`] drives it over a [`KinesisApi`], [`Consumer`]
+//! also over a [`LeaseStore`]; [`aws::KinesisClient`] is the first trait over the official SDK. The module `guide` has five
+//! whole programs.
+//!
+//! # Stores of leases
+//!
+//! A [`LeaseStore`] keeps a row for each shard: who reads it, and how far it has come ([`protocol::Lease`]).
+//!
+//! | store | for | lasts |
+//! |---|---|---|
+//! | [`MemoryLeaseStore`] | tests; acknowledgements without remembering | as long as the process |
+//! | [`FileLeaseStore`] | one process on one machine: a JSON file, locked while it is open | as the file |
+//! | `aws::DynamoDbLeaseStore` | any number of processes, beside or after KCL's: its DynamoDB table | as the table |
+//!
+//! What a store must do is [`protocol::LeaseWrite::apply_to`], atomically and durably; the feature `conformance` has the
+//! tests for one of your own.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `driver` | yes | [`Reader`] and [`KinesisApi`] (tokio) |
+//! | `driver` | yes | [`Reader`], [`Consumer`], [`KinesisApi`], [`LeaseStore`], and the stores in memory and in a file (tokio, serde) |
 //! | `aws` | yes | [`aws`], the official SDK |
-//! | `conformance` | no | [`conformance`], tests for implementers of [`LeaseStore`] |
 //! | `rustls` | yes | TLS; without it only plain HTTP, for emulators |
+//! | `dynamodb` | no | `aws::DynamoDbLeaseStore`; its SDK takes as long to build as that of Kinesis |
+//! | `conformance` | no | the module `conformance`, tests for implementers of [`LeaseStore`] |
 //!
 //! Without any, the crate is [`protocol`] alone.
 
@@ -60,6 +79,10 @@ pub mod conformance;
 #[cfg(feature = "driver")]
 mod consumer;
 mod error;
+#[cfg(feature = "driver")]
+mod file;
+#[cfg(feature = "dynamodb")]
+pub mod guide;
 #[cfg(feature = "driver")]
 mod lease_store;
 #[cfg(feature = "driver")]
@@ -78,6 +101,8 @@ pub use api::{KinesisApi, Subscription, SubscriptionEvents, list_all_shards};
 #[cfg(feature = "driver")]
 pub use consumer::{Acker, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle};
 pub use error::{ApiError, ApiErrorKind, Error, LeaseStoreError, LeaseStoreErrorKind};
+#[cfg(feature = "driver")]
+pub use file::FileLeaseStore;
 #[cfg(feature = "driver")]
 pub use lease_store::LeaseStore;
 #[cfg(feature = "driver")]

@@ -83,6 +83,8 @@ fn by_code(code: &str, status: u16) -> ApiErrorKind {
         | "InvalidClientTokenId" => ApiErrorKind::Credentials,
         code if code.starts_with("KMS") => ApiErrorKind::Kms,
         "InternalFailure" | "InternalFailureException" | "ServiceUnavailable" => ApiErrorKind::Unavailable,
+        // DynamoDB's, where two regions of a global table or a transaction get in each other's way.
+        "ReplicatedWriteConflictException" | "TransactionConflictException" => ApiErrorKind::Unavailable,
         _ if status >= 500 => ApiErrorKind::Unavailable,
         _ => ApiErrorKind::Other,
     }

@@ -1,5 +1,7 @@
-//! Kinesis over the official SDK.
+//! Kinesis and DynamoDB over the official SDK.
 
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 mod error;
 mod fan_out;
 mod kinesis;
@@ -15,6 +17,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use std::time::Duration;
 
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoDbLeaseStore;
 pub use kinesis::KinesisClient;
 
 /// How to reach AWS. What is not set comes from where the SDK finds it: environment variables, profile files, the

@@ -46,10 +46,18 @@ impl AckWindow {
         self.first + (self.batches.len() as u64 - 1)
     }
 
+    /// The end of a batch that is open, or settled behind one that is.
+    pub(crate) fn end_of(&self, id: u64) -> Option<&ExtendedSequenceNumber> {
+        self.batches.get(self.index(id)?).map(|batch| &batch.to)
+    }
+
+    fn index(&self, id: u64) -> Option<usize> {
+        usize::try_from(id.checked_sub(self.first)?).ok()
+    }
+
     /// Settles a batch. Whether the watermark moved; settling again, or what was never open, does nothing.
     pub(crate) fn settle(&mut self, id: u64) -> bool {
-        let index = id.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
-        let Some(batch) = index.and_then(|index| self.batches.get_mut(index)) else { return false };
+        let Some(batch) = self.index(id).and_then(|index| self.batches.get_mut(index)) else { return false };
         batch.settled = true;
         let mut moved = false;
         while let Some(batch) = self.batches.pop_front_if(|batch| batch.settled) {

@@ -107,6 +107,14 @@ struct Seen {
     lease: Lease,
     /// When its counter was first seen as it is.
     since: Instant,
+    /// Whether another worker was seen to renew it.
+    renewed_elsewhere: bool,
+}
+
+impl Seen {
+    fn new(lease: Lease, since: Instant) -> Self {
+        Seen { lease, since, renewed_elsewhere: false }
+    }
 }
 
 #[derive(Debug)]
@@ -221,7 +229,8 @@ impl LeaseCoordinator {
             let seen = match before.remove(&lease.shard) {
                 // As it was; or written by this worker since the store was asked.
                 Some(seen) if seen.lease.counter >= lease.counter => seen,
-                _ => Seen { lease, since: now },
+                Some(seen) => Seen { renewed_elsewhere: seen.lease.owner == lease.owner, ..Seen::new(lease, now) },
+                None => Seen::new(lease, now),
             };
             self.seen.insert(seen.lease.shard.clone(), seen);
         }
@@ -237,7 +246,7 @@ impl LeaseCoordinator {
         let interval = match (self.exclusive, waits) {
             (true, _) => Duration::from_secs(3600),
             (false, true) => WAIT_FOR_PARENTS.min(self.config.failover_time),
-            (false, false) => self.config.failover_time,
+            (false, false) => self.config.failover_time / 2,
         };
         self.listing = Listing::Due(now + interval);
         Ok(())
@@ -342,10 +351,12 @@ impl LeaseCoordinator {
         self.seen.values().map(|seen| &seen.lease)
     }
 
-    /// Whether another worker keeps the lease alive.
-    pub(crate) fn is_held_elsewhere(&self, shard: &ShardId, now: Instant) -> bool {
-        let holder = self.seen.get(shard).and_then(|seen| self.holder(seen, now));
-        holder.is_some_and(|holder| holder != self.config.worker_id)
+    /// Whether another worker was seen to keep the lease alive. One that only has its name there may be dead.
+    pub(crate) fn is_read_elsewhere(&self, shard: &ShardId, now: Instant) -> bool {
+        self.seen.get(shard).is_some_and(|seen| {
+            let holder = self.holder(seen, now);
+            seen.renewed_elsewhere && holder.is_some_and(|holder| holder != self.config.worker_id)
+        })
     }
 
     /// Whether what is settled of the shard has been written.
@@ -415,7 +426,7 @@ impl LeaseCoordinator {
                     WriteOutcome::Refused(Some(row)) => *row,
                     WriteOutcome::Refused(None) => return,
                 };
-                self.seen.entry(shard).or_insert(Seen { lease, since: now });
+                self.seen.entry(shard).or_insert(Seen::new(lease, now));
                 self.plan(now);
             }
             (write @ LeaseWrite::Take { .. }, WriteOutcome::Done) => {
@@ -488,7 +499,7 @@ impl LeaseCoordinator {
 
     fn note_row(&mut self, shard: &ShardId, row: Option<Box<Lease>>, now: Instant) {
         match row {
-            Some(row) => self.seen.insert(shard.clone(), Seen { lease: *row, since: now }),
+            Some(row) => self.seen.insert(shard.clone(), Seen::new(*row, now)),
             None => self.seen.remove(shard),
         };
     }

@@ -124,6 +124,11 @@ impl BatchId {
     pub fn is_current(&self) -> bool {
         self.grant.load(Ordering::Acquire)
     }
+
+    /// Lets nothing more of its epoch be delivered: for whoever abandons it, before the scheduler knows.
+    pub fn revoke(&self) {
+        self.grant.store(false, Ordering::Release);
+    }
 }
 
 /// What became of a batch.
@@ -144,7 +149,7 @@ pub struct Lent {
     pub batch: Batch,
     /// What it covers of the shard.
     pub range: PositionRange,
-    /// How often what it begins with has been abandoned, in a row.
+    /// How often a batch that ended within it has been abandoned.
     pub abandoned: u32,
 }
 
@@ -164,7 +169,7 @@ const ABANDONED_WAIT: (Duration, Duration) = (Duration::from_millis(100), Durati
 /// The most batches of a shard that may be open.
 const MAX_OPEN_BATCHES: usize = 4096;
 
-/// See the [module](super::scheduler).
+/// Reads the shards that this worker holds leases of. What it guarantees stands at the top of `protocol/scheduler.rs`.
 pub struct Scheduler {
     name: Arc<str>,
     config: SchedulerConfig,
@@ -198,7 +203,8 @@ struct Reading {
     not_before: Option<Timestamp>,
     window: AckWindow,
     paused: bool,
-    abandoned: u32,
+    /// How often the batch that ended there was abandoned, of those that are not settled since.
+    abandoned: BTreeMap<ExtendedSequenceNumber, u32>,
     end: Option<(Finish, Vec<Shard>)>,
 }
 
@@ -370,17 +376,17 @@ impl Scheduler {
         match outcome {
             Outcome::Settled => {
                 let before = reading.window.bytes();
-                if reading.window.settle(id.index) {
-                    reading.abandoned = 0;
-                    if let Some(watermark) = reading.window.watermark() {
-                        self.leases.checkpoint(&id.shard, Checkpoint::After(watermark.clone()));
-                    }
+                if reading.window.settle(id.index)
+                    && let Some(watermark) = reading.window.watermark()
+                {
+                    reading.abandoned.retain(|position, _| position > watermark);
+                    self.leases.checkpoint(&id.shard, Checkpoint::After(watermark.clone()));
                 }
                 self.unsettled_bytes -= before - reading.window.bytes();
                 self.pace(&id.shard, now);
             }
             Outcome::Abandoned if self.draining => self.forget(&id.shard),
-            Outcome::Abandoned => self.rewind(&id.shard, now),
+            Outcome::Abandoned => self.rewind(id, now),
         }
         self.advance(now);
     }
@@ -449,7 +455,7 @@ impl Scheduler {
             not_before,
             window: AckWindow::default(),
             paused: false,
-            abandoned: 0,
+            abandoned: BTreeMap::new(),
             end: None,
             shard,
         };
@@ -518,17 +524,20 @@ impl Scheduler {
         }
     }
 
-    /// Reads a shard again from the watermark on.
-    fn rewind(&mut self, shard: &ShardId, now: Instant) {
+    /// Reads a shard again from the watermark on, as a batch was abandoned.
+    fn rewind(&mut self, id: &BatchId, now: Instant) {
+        let shard = &id.shard;
         let Some(reading) = self.reading.get_mut(shard) else { return };
-        let wait = ABANDONED_WAIT.0.saturating_mul(1 << reading.abandoned.min(16)).min(ABANDONED_WAIT.1);
+        let Some(to) = reading.window.end_of(id.index).cloned() else { return };
+        let times = reading.abandoned.entry(to).or_default();
+        let wait = ABANDONED_WAIT.0.saturating_mul(1 << (*times).min(16)).min(ABANDONED_WAIT.1);
+        *times += 1;
         self.unsettled_bytes -= reading.window.bytes();
         if let Some(watermark) = reading.window.watermark() {
             reading.resume_after = Some(watermark.clone());
         }
         reading.from = reading.resume_after.clone().map_or(reading.begun_with.clone(), Checkpoint::After);
         reading.window = AckWindow::default();
-        reading.abandoned += 1;
         reading.paused = false;
         reading.end = None;
         self.stream.revoke(shard);
@@ -586,7 +595,7 @@ impl Scheduler {
             && self.leases.leases().next().is_some()
             && self.leases.leases().all(|lease| {
                 let stopped = self.stopped.contains(&lease.shard) && self.leases.is_written(&lease.shard);
-                lease.is_complete() || stopped || self.leases.is_held_elsewhere(&lease.shard, now)
+                lease.is_complete() || stopped || self.leases.is_read_elsewhere(&lease.shard, now)
             })
     }
 
@@ -615,6 +624,9 @@ impl Reading {
     fn lend(&mut self, part: Part, stream: &Arc<str>, millis_behind_latest: Option<i64>) -> Option<Lent> {
         let to = part.to?;
         let index = self.window.open(to.clone(), part.bytes);
+        let abandoned = self.abandoned.range(..=&to).next_back();
+        let abandoned = abandoned.filter(|(position, _)| self.from < Checkpoint::After((*position).clone()));
+        let abandoned = abandoned.map_or(0, |(_, times)| *times);
         let range = PositionRange { from: std::mem::replace(&mut self.from, Checkpoint::After(to.clone())), to };
         if part.records.is_empty() {
             self.window.settle(index);
@@ -628,6 +640,6 @@ impl Reading {
             records: part.records,
             millis_behind_latest,
         };
-        Some(Lent { id, batch, range, abandoned: self.abandoned })
+        Some(Lent { id, batch, range, abandoned })
     }
 }

@@ -1,0 +1,368 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+//! The consumer over a scripted stream, in held time: what one run leaves to the next, and one worker to another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kinesis_logs_generator::aggregate;
+use kinesis_logs_source::protocol::{Checkpoint, Lease, LeaseWrite};
+use kinesis_logs_source::{
+    Consumer, ConsumerBuilder, Deliveries, Delivery, Error, LeaseStore, LeaseStoreError, LeaseStoreErrorKind,
+    MemoryLeaseStore, Pacing, StartPosition, Stop,
+};
+use kinesis_logs_testkit::{FakeKinesis, Operation, World};
+use tokio::time::{Instant, timeout};
+
+const STREAM: &str = "stream";
+
+struct Test {
+    kinesis: Arc<FakeKinesis>,
+    store: MemoryLeaseStore,
+}
+
+impl Test {
+    fn new(shards: usize) -> Self {
+        Test { kinesis: Arc::new(FakeKinesis::new(STREAM, shards)), store: MemoryLeaseStore::new() }
+    }
+
+    fn put(&self, shard: usize, texts: &[&str]) {
+        texts.iter().for_each(|text| self.kinesis.world().put(shard, text.as_bytes().to_vec()));
+    }
+
+    /// A consumer that begins at the horizon, and follows.
+    fn consumer(&self) -> ConsumerBuilder<Arc<FakeKinesis>, MemoryLeaseStore> {
+        Consumer::builder(self.kinesis.clone(), self.store.clone(), STREAM).start(StartPosition::TrimHorizon).seed(1)
+    }
+
+    /// The same, to the tip.
+    fn to_the_tip(&self) -> Deliveries {
+        self.consumer().stop(Stop::AtTip).batches()
+    }
+
+    fn lease(&self, shard: usize) -> Lease {
+        let id = World::shard_id(shard);
+        self.store.rows().into_iter().find(|lease| lease.shard == id).expect("a lease of the shard")
+    }
+
+    /// Where the shard's lease stands: the index of the last record that is checkpointed.
+    fn checkpoint(&self, shard: usize) -> Option<usize> {
+        match self.lease(shard).checkpoint {
+            Checkpoint::After(position) => {
+                let numbers = self.kinesis.world().sequence_numbers(shard);
+                numbers.iter().position(|number| *number == position.sequence_number)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn texts(delivery: &Delivery) -> Vec<String> {
+    let records = delivery.batch().records.iter();
+    records.map(|record| String::from_utf8_lossy(&record.data).into_owned()).collect()
+}
+
+/// Settles all that comes until the end.
+async fn settle_all(mut deliveries: Deliveries) -> Vec<String> {
+    let mut all = Vec::new();
+    while let Some(delivery) = deliveries.next().await {
+        let delivery = delivery.expect("no failure");
+        all.extend(texts(&delivery));
+        delivery.split().1.settle();
+    }
+    all
+}
+
+async fn next(deliveries: &mut Deliveries) -> Delivery {
+    timeout(Duration::from_secs(60), deliveries.next()).await.expect("a delivery in time").unwrap().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_behind_what_the_last_one_settled() {
+    let test = Test::new(1);
+    test.put(0, &["a", "b"]);
+    assert_eq!(settle_all(test.to_the_tip()).await, ["a", "b"]);
+    assert_eq!(test.checkpoint(0), Some(1));
+    test.put(0, &["c"]);
+    assert_eq!(settle_all(test.to_the_tip()).await, ["c"]);
+    assert_eq!(settle_all(test.to_the_tip()).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_buffers_ahead_and_dies_loses_nothing() {
+    let test = Test::new(1);
+    test.put(0, &["a", "b", "c", "d"]);
+    let mut deliveries = test.consumer().max_batch_bytes(1).batches();
+    next(&mut deliveries).await.split().1.settle();
+    let (_batch, unanswered) = next(&mut deliveries).await.split();
+    next(&mut deliveries).await.split().1.settle();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(test.checkpoint(0), Some(0), "a checkpoint stays before what is not settled");
+    drop(deliveries);
+    drop(unanswered);
+    assert_eq!(settle_all(test.to_the_tip()).await, ["b", "c", "d"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn latest_is_when_the_stream_was_first_seen_also_for_a_later_run() {
+    let test = Test::new(2);
+    test.put(0, &["before"]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let latest = || test.consumer().start(StartPosition::Latest);
+    let first = latest().batches();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    drop(first);
+    test.put(0, &["between"]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(settle_all(latest().stop(Stop::AtTip).batches()).await, ["between"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrives_behind_the_end_of_a_bounded_run_is_left_to_the_next() {
+    let test = Test::new(1);
+    let start = test.kinesis.world().now();
+    let at = |second: i64| start + jiff::SignedDuration::from_secs(second);
+    for (second, text) in [(1, "a"), (3, "past the end"), (2, "out of order"), (4, "b")] {
+        test.kinesis.world().put_at(0, at(second), text);
+    }
+    let run = |end: i64| test.consumer().stop(Stop::At(at(end))).batches();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(settle_all(run(3)).await, ["a"]);
+    assert_eq!(settle_all(run(5)).await, ["past the end", "out of order", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_is_exact_and_the_next_run_goes_on_behind_it() {
+    let test = Test::new(1);
+    test.put(0, &["a", "b", "c", "d", "e"]);
+    assert_eq!(settle_all(test.consumer().count(2).batches()).await, ["a", "b"]);
+    assert_eq!(settle_all(test.consumer().count(2).batches()).await, ["c", "d"]);
+    assert_eq!(settle_all(test.consumer().count(0).batches()).await, [""; 0]);
+    assert_eq!(settle_all(test.to_the_tip()).await, ["e"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_in_the_middle_of_an_aggregated_record() {
+    let test = Test::new(1);
+    test.kinesis.world().put(0, aggregate(&[("k", b"a"), ("k", b"b"), ("k", b"c")]));
+    test.put(0, &["d"]);
+    assert_eq!(settle_all(test.consumer().count(2).batches()).await, ["a", "b"]);
+    assert_eq!(test.lease(0).checkpoint.sub_sequence_number(), 1);
+    assert_eq!(settle_all(test.to_the_tip()).await, ["c", "d"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abandoned_batch_comes_again_with_all_behind_it_and_late_answers_change_nothing() {
+    let test = Test::new(1);
+    test.put(0, &["a", "b", "c"]);
+    let mut deliveries = test.consumer().max_batch_bytes(1).batches();
+    let first = next(&mut deliveries).await;
+    let (poison, late) = (next(&mut deliveries).await, next(&mut deliveries).await);
+    first.split().1.settle();
+    let epoch = poison.acker().epoch();
+    drop(poison);
+    let again = next(&mut deliveries).await;
+    assert_eq!((texts(&again), again.acker().abandoned()), (vec!["b".to_owned()], 1));
+    assert!(again.acker().epoch() > epoch);
+    assert!(!late.acker().is_current(), "what was delivered behind it is no longer its deliverer's");
+    late.split().1.settle();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(test.checkpoint(0), Some(0), "an answer of an earlier epoch settles nothing");
+    again.split().1.abandon();
+    let third = next(&mut deliveries).await;
+    assert_eq!((texts(&third), third.acker().abandoned()), (vec!["b".to_owned()], 2));
+    third.split().1.settle();
+    let last = next(&mut deliveries).await;
+    assert_eq!((texts(&last), last.acker().abandoned()), (vec!["c".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_whose_records_are_not_settled_waits_and_others_go_on() {
+    let test = Test::new(2);
+    let (slow, fast) = (World::shard_id(0), World::shard_id(1));
+    test.kinesis.world().page_records = 1;
+    for _ in 0..50 {
+        test.put(0, &["x"]);
+        test.put(1, &["x"]);
+    }
+    let mut deliveries = test.consumer().max_unsettled_bytes(1 << 20, 2000).pacing(Pacing::unlimited()).batches();
+    let (mut seen, mut held) = (BTreeMap::new(), Vec::new());
+    while let Ok(Some(delivery)) = timeout(Duration::from_secs(60), deliveries.next()).await {
+        let delivery = delivery.unwrap();
+        *seen.entry(delivery.batch().shard_id.clone()).or_insert(0) += 1;
+        if delivery.batch().shard_id == slow { held.push(delivery) } else { delivery.split().1.settle() }
+    }
+    assert_eq!(seen[&fast], 50);
+    assert!((2..25).contains(&seen[&slow]), "{seen:?}");
+    let calls = test.kinesis.world().calls(Operation::GetRecords);
+    assert!(calls < 50 + 25 + 61 * 10 + 10, "a shard that waits is not asked: {calls}");
+    held.into_iter().for_each(|delivery| delivery.split().1.settle());
+    next(&mut deliveries).await.split().1.settle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_answers_writes_checkpoints_and_gives_shards_back() {
+    let test = Test::new(2);
+    test.put(0, &["a"]);
+    test.put(1, &["b"]);
+    let mut deliveries = test.consumer().batches();
+    let (a, b) = (next(&mut deliveries).await, next(&mut deliveries).await);
+    deliveries.shutdown_handle().shut_down();
+    test.put(0, &["not any more"]);
+    let ends = tokio::spawn(settle_all(deliveries));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(!ends.is_finished(), "it waits for answers");
+    a.split().1.settle();
+    b.split().1.settle();
+    assert_eq!(ends.await.unwrap(), [""; 0]);
+    for shard in 0..2 {
+        assert_eq!((test.lease(shard).owner, test.checkpoint(shard)), (None, Some(0)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_ever() {
+    let test = Test::new(1);
+    test.put(0, &["a"]);
+    let mut deliveries = test.consumer().drain_timeout(Duration::from_secs(3)).batches();
+    let _unanswered = next(&mut deliveries).await;
+    deliveries.shutdown_handle().shut_down();
+    let began = Instant::now();
+    assert!(deliveries.next().await.is_none());
+    assert_eq!(began.elapsed().as_secs(), 3);
+    assert_eq!((test.lease(0).owner, test.checkpoint(0)), (None, None));
+    assert!(deliveries.next().await.is_none(), "the end stays the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_share_the_shards_and_take_over_within_seconds_from_one_that_leaves() {
+    let test = Test::new(6);
+    let start = |name: &str| {
+        let deliveries = test.consumer().worker_id(name).batches();
+        (deliveries.shutdown_handle(), tokio::spawn(settle_all(deliveries)))
+    };
+    let loads = || {
+        let mut loads: BTreeMap<String, usize> = BTreeMap::new();
+        for lease in test.store.rows() {
+            *loads.entry(lease.owner.unwrap_or_default()).or_default() += 1;
+        }
+        loads.into_iter().map(|(owner, load)| format!("{owner}:{load}")).collect::<Vec<_>>().join(" ")
+    };
+    let (_a, _a_task) = start("a");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(loads(), "a:6");
+    let (b, b_task) = start("b");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(loads(), "a:3 b:3");
+    b.shut_down();
+    b_task.await.unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(loads(), "a:6", "nobody waits for the failover time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_taken_stops_delivery_and_is_written_no_more() {
+    let test = Test::new(1);
+    test.put(0, &["a"]);
+    let mut deliveries = test.consumer().worker_id("loser").max_batch_bytes(1).batches();
+    let first = next(&mut deliveries).await;
+    let lease = test.lease(0);
+    let take = LeaseWrite::Take { shard: lease.shard, owner: "thief".to_owned(), counter: lease.counter };
+    test.store.write_now(&take);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!first.acker().is_current());
+    first.split().1.settle();
+    test.put(0, &["b"]);
+    let more = timeout(Duration::from_secs(5), deliveries.next()).await;
+    assert!(more.is_err(), "delivered {more:?} of a lost lease");
+    assert_eq!((test.lease(0).owner.as_deref(), test.checkpoint(0)), (Some("thief"), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_gone_has_ended_and_its_children_are_read() {
+    let test = Test::new(1);
+    test.put(0, &["gone"]);
+    drop(test.to_the_tip());
+    test.store.write_now(&LeaseWrite::Create { lease: Lease::new(World::shard_id(0), Checkpoint::TrimHorizon) });
+    {
+        let mut world = test.kinesis.world();
+        let (left, _) = world.split(0);
+        world.trim(0);
+        world.put(left, "a");
+    }
+    assert_eq!(settle_all(test.to_the_tip()).await, ["a"]);
+    assert_eq!(test.lease(0).checkpoint, Checkpoint::ShardEnd);
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_have_their_leases_before_their_parents_end_is_written() {
+    let test = Test::new(1);
+    test.put(0, &["a"]);
+    let (left, right) = test.kinesis.world().split(0);
+    test.put(left, &["b"]);
+    assert_eq!(settle_all(test.to_the_tip()).await, ["a", "b"]);
+    let parent = test.lease(0);
+    assert_eq!(parent.checkpoint, Checkpoint::ShardEnd);
+    assert_eq!(parent.children, [World::shard_id(left), World::shard_id(right)]);
+    assert_eq!(test.lease(left).parents, [World::shard_id(0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ranges_of_batches_join_without_gaps() {
+    let test = Test::new(1);
+    test.put(0, &["a", "b", "c"]);
+    let mut deliveries = test.consumer().max_batch_bytes(1).batches();
+    let mut from = Checkpoint::TrimHorizon;
+    let numbers = test.kinesis.world().sequence_numbers(0);
+    for number in numbers {
+        let (_, acker) = next(&mut deliveries).await.split();
+        assert_eq!(acker.range().from, from);
+        assert_eq!(acker.range().to.sequence_number, number);
+        from = Checkpoint::After(acker.range().to.clone());
+        acker.settle();
+    }
+}
+
+/// A store that cannot be used.
+struct Broken(LeaseStoreErrorKind);
+
+#[async_trait::async_trait]
+impl LeaseStore for Broken {
+    async fn prepare(&self) -> Result<(), LeaseStoreError> {
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<Lease>, LeaseStoreError> {
+        Err(LeaseStoreError::new(self.0, "/var/lib/leases.json", "line 3: expected a number"))
+    }
+
+    async fn write(
+        &self,
+        _: Vec<LeaseWrite>,
+    ) -> Vec<Result<kinesis_logs_source::protocol::WriteOutcome, LeaseStoreError>> {
+        unreachable!("nothing is known to write")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_used_is_an_error_that_names_it() {
+    let kinesis = Arc::new(FakeKinesis::new(STREAM, 1));
+    let mut deliveries = Consumer::builder(kinesis, Broken(LeaseStoreErrorKind::Corrupt), STREAM).batches();
+    let error = deliveries.next().await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::LeaseStore { .. }));
+    let text = with_causes(&error);
+    assert_eq!(text, "cannot keep the checkpoints of stream stream: /var/lib/leases.json: line 3: expected a number");
+    assert!(deliveries.next().await.is_none());
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
