@@ -91,6 +91,11 @@ pub(crate) struct ReadArgs {
     #[arg(long = "shard", value_name = "SHARD_ID")]
     pub(crate) shards: Vec<String>,
 
+    /// Read by enhanced fan-out, as the consumer of this name, instead of by polling. It is registered if it is not yet, and
+    /// stays registered, at a price, until `aws kinesis deregister-stream-consumer`
+    #[arg(long, value_name = "NAME", value_parser = consumer_name)]
+    pub(crate) fan_out: Option<String>,
+
     /// Remember here what was printed, and go on behind it the next time: a file, or 'dynamodb:TABLE', where several
     /// processes share the stream. The start time then counts for the first time alone
     #[arg(long, value_name = "WHERE", conflicts_with_all = ["shards", "count"])]
@@ -99,11 +104,6 @@ pub(crate) struct ReadArgs {
     /// This process's name among those that share the stream [default: a random one]
     #[arg(long, value_name = "NAME", requires = "checkpoint", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) worker_id: Option<String>,
-
-    /// Read by enhanced fan-out, as the consumer of this name, instead of by polling. It is registered if it is not yet, and
-    /// stays registered, at a price, until `aws kinesis deregister-stream-consumer`
-    #[arg(long, value_name = "NAME", value_parser = consumer_name)]
-    pub(crate) fan_out: Option<String>,
 
     #[command(flatten)]
     pub(crate) rows: RowArgs,

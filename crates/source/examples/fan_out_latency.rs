@@ -37,8 +37,8 @@ async fn main() {
 
 async fn measure<A: KinesisApi>(name: &str, reader: ReaderBuilder<A>, put: impl AsyncFn(String)) {
     let mut records = reader.records();
-    // Lists, registers, subscribes.
-    assert!(tokio::time::timeout(Duration::from_secs(3), records.next()).await.is_err());
+    // It lists, registers and subscribes, and brings what arrived in the second in which it began.
+    let _ = tokio::time::timeout(Duration::from_secs(3), async { while records.next().await.is_some() {} }).await;
     let mut times = Vec::new();
     for n in 0..RECORDS {
         // Whatever the rhythm of the other side is, this is another.

@@ -169,7 +169,7 @@ const ABANDONED_WAIT: (Duration, Duration) = (Duration::from_millis(100), Durati
 /// The most batches of a shard that may be open.
 const MAX_OPEN_BATCHES: usize = 4096;
 
-/// See the [module](super::scheduler).
+/// Reads the shards that this worker holds leases of. What it guarantees stands at the top of `protocol/scheduler.rs`.
 pub struct Scheduler {
     name: Arc<str>,
     config: SchedulerConfig,

@@ -53,7 +53,7 @@ pub enum ShardSelection {
     All,
     /// These alone, without their children.
     Only(Vec<ShardId>),
-    /// Those that are [granted](StreamConsumer::grant), while they are.
+    /// Those that are granted, while they are: what a [`Scheduler`](super::Scheduler) holds leases of.
     Granted,
 }
 
