@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod decode;
+mod fleet;
 mod moto;
 mod parity;
 mod python;
