@@ -41,7 +41,7 @@
 //!
 //! [`protocol`] decides what to ask next and when, without I/O; [`Reader`] drives it over a [`KinesisApi`], [`Consumer`]
 //! also over a [`LeaseStore`]; [`aws::KinesisClient`] is the first trait over the official SDK. The module `guide` has five
-//! whole programs.
+//! whole programs, [`correctness`] what can go wrong and the tests of it.
 //!
 //! # Stores of leases
 //!
@@ -78,6 +78,7 @@ pub mod aws;
 pub mod conformance;
 #[cfg(feature = "driver")]
 mod consumer;
+pub mod correctness;
 mod error;
 #[cfg(feature = "driver")]
 mod file;
