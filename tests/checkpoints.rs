@@ -27,6 +27,21 @@ async fn a_read_prints_what_came_since_the_last_one_through_a_split() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_may_be_named_without_a_folder() {
+    let (fake, server) = fake(1).await;
+    fake.world().put(0, record("one"));
+    let folder = scratch("relative.json").parent().unwrap().to_owned();
+    let here = |mut command: std::process::Command| {
+        command.current_dir(&folder);
+        finish(command)
+    };
+    assert_eq!(here(command(Some(server.endpoint()), &read("relative.json", &[]))).await.clean(), "one\n");
+    assert_eq!(here(command(Some(server.endpoint()), &read("relative.json", &[]))).await.clean(), "");
+    let shown = here(command(None, &["checkpoints", "show", "relative.json", STREAM])).await.clean();
+    assert!(shown.contains("shardId-000000000000"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_took_from_the_pipe_is_printed_again() {
     let (fake, server) = fake(1).await;
     let file = scratch("pipe.json").display().to_string();

@@ -197,6 +197,7 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
         let (shutdown, shutdown_receiver) = watch::channel(false);
         let stats = StatsHandle::default();
         let exclusive = self.store.is_exclusive();
+        let attempts_to_prepare = self.config.retry.attempts_to_connect;
         let api = Arc::new(self.api);
         let driver = Driver {
             subscriptions: Subscriptions::new(api.clone(), self.stream.clone(), self.config.fan_out.as_ref()),
@@ -210,6 +211,7 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
             acks,
             max_in_flight: self.max_in_flight,
             drain_timeout: self.drain_timeout,
+            attempts_to_prepare,
             stats: stats.clone(),
         };
         let task = tokio::spawn(driver.run(sender, acks_receiver, shutdown_receiver));
@@ -390,6 +392,7 @@ struct Driver<A, S> {
     acks: mpsc::UnboundedSender<(BatchId, Outcome)>,
     max_in_flight: usize,
     drain_timeout: Duration,
+    attempts_to_prepare: u32,
     stats: StatsHandle,
 }
 
@@ -409,7 +412,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         mut acks: mpsc::UnboundedReceiver<(BatchId, Outcome)>,
         mut shutdown: watch::Receiver<bool>,
     ) {
-        if let Err(error) = prepare(&self.stream, &*self.store).await {
+        if let Err(error) = prepare(&self.stream, &*self.store, self.attempts_to_prepare).await {
             return self.fail(error, &sender).await;
         }
         let mut deadline = None;
@@ -601,13 +604,15 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
     }
 }
 
-/// Makes the store ready, for as long as it takes.
-async fn prepare<S: LeaseStore>(stream: &StreamId, store: &S) -> Result<(), Error> {
+/// Makes the store ready. One that cannot be reached may be named wrongly, so that a few attempts must do.
+async fn prepare<S: LeaseStore>(stream: &StreamId, store: &S, attempts: u32) -> Result<(), Error> {
     let mut wait = Duration::from_millis(250);
+    let mut attempt = 1;
     loop {
         match store.prepare().await {
             Ok(()) => return Ok(()),
-            Err(error) if error.is_retryable() => {
+            Err(error) if error.is_retryable() && attempt < attempts => {
+                attempt += 1;
                 tracing::warn!(%stream, %error, "the lease store cannot be reached yet");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(Duration::from_secs(10));

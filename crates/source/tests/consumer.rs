@@ -357,6 +357,35 @@ async fn a_store_that_cannot_be_used_is_an_error_that_names_it() {
     assert!(deliveries.next().await.is_none());
 }
 
+/// A store that is never there.
+struct Unreachable;
+
+#[async_trait::async_trait]
+impl LeaseStore for Unreachable {
+    async fn prepare(&self) -> Result<(), LeaseStoreError> {
+        Err(LeaseStoreError::new(LeaseStoreErrorKind::Unavailable, "table", "connection refused"))
+    }
+
+    async fn list(&self) -> Result<Vec<Lease>, LeaseStoreError> {
+        unreachable!("it is never ready")
+    }
+
+    async fn write(
+        &self,
+        _: Vec<LeaseWrite>,
+    ) -> Vec<Result<kinesis_logs_source::protocol::WriteOutcome, LeaseStoreError>> {
+        unreachable!("it is never ready")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_reached_at_the_start_is_final_after_a_few_attempts() {
+    let kinesis = Arc::new(FakeKinesis::new(STREAM, 1));
+    let mut deliveries = Consumer::builder(kinesis, Unreachable, STREAM).batches();
+    let error = timeout(Duration::from_secs(5), deliveries.next()).await.expect("an answer soon").unwrap().unwrap_err();
+    assert!(matches!(error, Error::LeaseStore { .. }));
+}
+
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -51,7 +51,7 @@ impl FileLeaseStore {
     ///
     /// As for [`prepare`](LeaseStore::prepare), but never [`LeaseStoreErrorKind::Locked`].
     pub fn peek(&self) -> Result<Vec<Lease>, LeaseStoreError> {
-        self.inner.read(&self.inner.path).map(|contents| contents.leases())
+        self.inner.load(&self.inner.path).map(|contents| contents.leases())
     }
 
     /// The file.
@@ -164,6 +164,10 @@ impl Inner {
     fn read(&self, path: &Path) -> Result<Contents, LeaseStoreError> {
         // A replacement whose last step failed is seen here, and must not be gone after what is built on it.
         sync_folder(path).map_err(|error| self.io_error("cannot flush the folder", &error))?;
+        self.load(path)
+    }
+
+    fn load(&self, path: &Path) -> Result<Contents, LeaseStoreError> {
         match fs::read(path) {
             Ok(json) => {
                 Contents::from_json(&json, self.stream.name()).map_err(|(kind, message)| self.error(kind, message))

@@ -77,7 +77,8 @@ pub struct RetryPolicy {
     pub first_wait: Duration,
     /// The longest wait: 10 s.
     pub longest_wait: Duration,
-    /// Attempts to reach a server that has not answered yet, after which its being unreachable is final: 3.
+    /// Attempts to reach a server, or a lease store, that has not answered yet, after which its being unreachable is
+    /// final: 3.
     pub attempts_to_connect: u32,
     /// How long a shard may fail without a success in between before the reader gives up. Default: for ever.
     pub give_up_after: Option<Duration>,
