@@ -39,7 +39,7 @@ use super::ack_window::{AckWindow, WindowLimits};
 use super::fan_out::FanOut;
 use super::lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
 use super::lease_coordinator::{LeaseConfig, LeaseCoordinator, LeaseEvent, LeaseRequest};
-use super::messages::{RawRecord, RecordPage, Request, ShardPage};
+use super::messages::{Fetched, RawRecord, RecordPage, Request, ShardPage};
 use super::pacing::{Pacing, RetryPolicy};
 use super::position::{ShardPosition, StartPosition, Stop};
 use super::shard::{Shard, ShardId, StreamId};
@@ -345,10 +345,7 @@ impl Scheduler {
         now: Instant,
     ) -> Result<Vec<Lent>, Error> {
         let fetched = self.stream.handle_records(shard, epoch, answer, now)?;
-        let lent = self.lend(shard, fetched.records, fetched.millis_behind_latest);
-        self.pace(shard, now);
-        self.advance(now);
-        Ok(lent)
+        Ok(self.hand_on(shard, fetched, now))
     }
 
     /// Takes the answer to [`SchedulerRequest::ListLeases`].
@@ -384,6 +381,7 @@ impl Scheduler {
                 }
                 self.unsettled_bytes -= before - reading.window.bytes();
                 self.pace(&id.shard, now);
+                self.end_if_settled(&id.shard, now);
             }
             Outcome::Abandoned if self.draining => self.forget(&id.shard),
             Outcome::Abandoned => self.rewind(id, now),
@@ -410,16 +408,8 @@ impl Scheduler {
                 && reading.epoch == finished.epoch
             {
                 reading.end = Some((finished.finish, finished.children));
+                self.end_if_settled(&finished.shard, now);
             }
-        }
-        let ended: Vec<ShardId> = self
-            .reading
-            .iter()
-            .filter(|(_, reading)| reading.end.is_some() && reading.window.is_empty())
-            .map(|(shard, _)| shard.clone())
-            .collect();
-        for shard in ended {
-            self.end(&shard, now);
         }
         if self.draining {
             self.give_back();
@@ -475,6 +465,14 @@ impl Scheduler {
             (None, None) => ShardPosition::TrimHorizon,
         };
         self.stream.grant(reading.shard.clone(), self.epoch, position, from, now);
+    }
+
+    /// Lends what was read, and follows up on it.
+    fn hand_on(&mut self, shard: &ShardId, fetched: Fetched, now: Instant) -> Vec<Lent> {
+        let lent = self.lend(shard, fetched.records, fetched.millis_behind_latest);
+        self.pace(shard, now);
+        self.advance(now);
+        lent
     }
 
     /// Opens aggregated records, leaves out what is not wanted, and cuts the rest into batches.
@@ -544,8 +542,12 @@ impl Scheduler {
         self.grant(shard, now + wait, now);
     }
 
-    /// All of a shard is read and settled.
-    fn end(&mut self, shard: &ShardId, now: Instant) {
+    /// Ends a shard of which all is read, if all is settled.
+    fn end_if_settled(&mut self, shard: &ShardId, now: Instant) {
+        let is_settled = |reading: &Reading| reading.end.is_some() && reading.window.is_empty();
+        if !self.reading.get(shard).is_some_and(is_settled) {
+            return;
+        }
         let Some((finish, mut children)) = self.reading.remove(shard).and_then(|reading| reading.end) else { return };
         if finish == Finish::Stopped {
             self.stopped.insert(shard.clone());

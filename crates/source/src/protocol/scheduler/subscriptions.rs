@@ -25,10 +25,7 @@ impl Scheduler {
         now: Instant,
     ) -> Result<Vec<Lent>, Error> {
         let fetched = self.stream.handle_subscription_event(shard, epoch, event, now)?;
-        let lent = self.lend(shard, fetched.records, fetched.millis_behind_latest);
-        self.pace(shard, now);
-        self.advance(now);
-        Ok(lent)
+        Ok(self.hand_on(shard, fetched, now))
     }
 
     /// Takes the end of a subscription, or its failure.
