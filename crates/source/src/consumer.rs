@@ -15,17 +15,18 @@ use futures::{FutureExt, Stream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::api::{KinesisApi, Subscription};
-use crate::error::{ApiError, Error, LeaseStoreError};
+use crate::api::KinesisApi;
+use crate::calls::{Answer, Calls};
+use crate::clock::{now, sleep_until};
+use crate::error::{Error, LeaseStoreError};
 use crate::lease_store::LeaseStore;
 use crate::protocol::{
-    BatchId, FanOut, Lease, LeaseConfig, Lent, Outcome, Pacing, PositionRange, RecordPage, Request, RetryPolicy,
-    Scheduler, SchedulerConfig, SchedulerRequest, ShardId, ShardPage, StartPosition, Stop, StreamId, WriteOutcome,
+    BatchId, Failures, FanOut, Lease, LeaseConfig, Lent, Outcome, Pacing, PositionRange, RetryPolicy, Scheduler,
+    SchedulerConfig, SchedulerRequest, StartPosition, Stop, StreamId, WriteOutcome,
 };
-use crate::reader::{now, sleep_until};
 use crate::record::Batch;
 use crate::stats::StatsHandle;
-use crate::subscriptions::{Brought, Subscriptions};
+use crate::subscriptions::Brought;
 
 /// Entry point: see [`Consumer::builder`].
 #[derive(Debug)]
@@ -197,21 +198,20 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
         let (shutdown, shutdown_receiver) = watch::channel(false);
         let stats = StatsHandle::default();
         let exclusive = self.store.is_exclusive();
-        let attempts_to_prepare = self.config.retry.attempts_to_connect;
-        let api = Arc::new(self.api);
+        let fan_out = self.config.fan_out.as_ref();
         let driver = Driver {
-            subscriptions: Subscriptions::new(api.clone(), self.stream.clone(), self.config.fan_out.as_ref()),
+            calls: Calls::new(self.api, self.stream.clone(), fan_out, stats.clone()),
+            retry: self.config.retry,
             core: Scheduler::new(self.stream.clone(), self.config, exclusive, self.seed, now()),
             stream: self.stream,
-            api,
             store: Arc::new(self.store),
-            in_flight: FuturesUnordered::new(),
-            calls: 0,
+            calls_in_flight: FuturesUnordered::new(),
+            store_in_flight: FuturesUnordered::new(),
             waiting: VecDeque::new(),
             acks,
             max_in_flight: self.max_in_flight,
             drain_timeout: self.drain_timeout,
-            attempts_to_prepare,
+            seed: self.seed,
             stats: stats.clone(),
         };
         let task = tokio::spawn(driver.run(sender, acks_receiver, shutdown_receiver));
@@ -380,27 +380,24 @@ impl fmt::Debug for Acker {
 
 struct Driver<A, S> {
     stream: StreamId,
-    api: Arc<A>,
+    calls: Calls<A>,
     store: Arc<S>,
     core: Scheduler,
-    in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
-    /// Those in flight that go to Kinesis.
-    calls: usize,
-    subscriptions: Subscriptions<A>,
+    calls_in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// At most a listing and a write. They wait for no call to Kinesis: leases must be renewed in time.
+    store_in_flight: FuturesUnordered<BoxFuture<'static, StoreAnswer>>,
     /// Batches that the caller has not taken yet. What they weigh is bounded by the windows.
     waiting: VecDeque<Lent>,
     acks: mpsc::UnboundedSender<(BatchId, Outcome)>,
     max_in_flight: usize,
     drain_timeout: Duration,
-    attempts_to_prepare: u32,
+    /// For making the store ready, and the seed of its jitter.
+    retry: RetryPolicy,
+    seed: u64,
     stats: StatsHandle,
 }
 
-enum Answer {
-    Shards(Result<ShardPage, ApiError>),
-    Iterator(ShardId, u64, Result<String, ApiError>),
-    Records(ShardId, u64, Result<RecordPage, ApiError>),
-    Subscribed(ShardId, u64, Result<Subscription, ApiError>),
+enum StoreAnswer {
     Leases(Result<Vec<Lease>, LeaseStoreError>),
     Written(Vec<Result<WriteOutcome, LeaseStoreError>>),
 }
@@ -412,7 +409,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         mut acks: mpsc::UnboundedReceiver<(BatchId, Outcome)>,
         mut shutdown: watch::Receiver<bool>,
     ) {
-        if let Err(error) = prepare(&self.stream, &*self.store, self.attempts_to_prepare).await {
+        if let Err(error) = prepare(&self.stream, &*self.store, &self.retry, self.seed).await {
             return self.fail(error, &sender).await;
         }
         let mut deadline = None;
@@ -441,7 +438,8 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                     }
                     Ok(())
                 }
-                Some(answer) = self.in_flight.next() => self.handle(answer),
+                Some(answer) = self.store_in_flight.next() => self.handle_store(answer),
+                Some(answer) = self.calls_in_flight.next() => self.handle(answer),
                 permit = sender.reserve(), if !self.waiting.is_empty() => match permit {
                     Ok(permit) => {
                         if let Some(lent) = self.waiting.pop_front() {
@@ -451,7 +449,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                     }
                     Err(_) => return, // the caller is gone
                 },
-                Some(brought) = self.subscriptions.next(), if may_take_events => self.handle_brought(brought),
+                Some(brought) = self.calls.subscriptions.next(), if may_take_events => self.handle_brought(brought),
                 () = sleep_until(wake), if wake.is_some() => Ok(()),
                 () = sleep_until(deadline), if deadline.is_some_and(|at| at > now()) => {
                     self.core.abandon_all();
@@ -473,79 +471,63 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
     fn send_requests(&mut self) {
         while let Some(request) = self.core.poll_request(self.may_call(), now()) {
             tracing::trace!(stream = %self.stream, ?request, "request");
-            self.in_flight.push(match request {
-                SchedulerRequest::Kinesis(request) => {
-                    self.calls += 1;
-                    self.stats.update(|stats| stats.calls += 1);
-                    match request {
-                        Request::SubscribeToShard { shard, epoch, position } => {
-                            let opening = self.subscriptions.open(shard.clone(), position);
-                            Box::pin(async move { Answer::Subscribed(shard, epoch, opening.await) })
-                        }
-                        request => call(self.api.clone(), self.stream.clone(), request),
-                    }
-                }
+            let store = self.store.clone();
+            match request {
+                SchedulerRequest::Kinesis(request) => self.calls_in_flight.push(self.calls.perform(request)),
                 SchedulerRequest::ListLeases => {
-                    let store = self.store.clone();
-                    Box::pin(async move { Answer::Leases(store.list().await) })
+                    self.store_in_flight.push(Box::pin(async move { StoreAnswer::Leases(store.list().await) }));
                 }
                 SchedulerRequest::WriteLeases(writes) => {
-                    let store = self.store.clone();
-                    Box::pin(async move { Answer::Written(store.write(writes).await) })
+                    self.store_in_flight.push(Box::pin(async move { StoreAnswer::Written(store.write(writes).await) }));
                 }
-            });
+            }
         }
     }
 
     fn update_subscriptions(&mut self) -> Result<(), Error> {
-        for (shard, epoch) in self.subscriptions.update(|shard, epoch| self.core.wants_events(shard, epoch)) {
+        for (shard, epoch) in self.calls.subscriptions.update(|shard, epoch| self.core.wants_events(shard, epoch)) {
             self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?;
         }
         Ok(())
     }
 
     fn may_call(&self) -> bool {
-        self.calls < self.max_in_flight
+        self.calls_in_flight.len() < self.max_in_flight
     }
 
     fn handle(&mut self, answer: Answer) -> Result<(), Error> {
         let now = now();
+        self.calls.note_answer(&answer);
         match answer {
-            Answer::Shards(answer) => {
-                self.calls -= 1;
-                self.note_failure(None, answer.as_ref().err());
-                self.core.handle_shards(answer, now)?;
-            }
-            Answer::Iterator(shard, epoch, answer) => {
-                self.calls -= 1;
-                self.note_failure(Some(&shard), answer.as_ref().err());
-                self.core.handle_iterator(&shard, epoch, answer, now)?;
-            }
+            Answer::Shards(answer) => self.core.handle_shards(answer, now)?,
+            Answer::Iterator(shard, epoch, answer) => self.core.handle_iterator(&shard, epoch, answer, now)?,
             Answer::Records(shard, epoch, answer) => {
-                self.calls -= 1;
-                self.note_failure(Some(&shard), answer.as_ref().err());
                 let lent = self.core.handle_records(&shard, epoch, answer, now)?;
                 self.keep(lent);
             }
-            Answer::Subscribed(shard, epoch, answer) => {
-                self.calls -= 1;
-                self.note_failure(Some(&shard), answer.as_ref().err());
-                match answer {
-                    Ok(subscription) => {
-                        self.core.handle_subscription_opened(&shard, epoch, subscription.server_time, now);
-                        self.subscriptions.add(shard, epoch, subscription.events);
-                    }
-                    Err(error) => self.core.handle_subscription_ended(&shard, epoch, Err(error), now)?,
-                }
+            Answer::Subscribed(shard, epoch, Ok(subscription)) => {
+                self.core.handle_subscription_opened(&shard, epoch, subscription.server_time, now);
+                self.calls.subscriptions.add(shard, epoch, subscription.events);
             }
-            Answer::Leases(answer) => {
-                self.note_store_failure(answer.as_ref().err());
-                self.core.handle_leases(answer, now)?;
+            Answer::Subscribed(shard, epoch, Err(error)) => {
+                self.core.handle_subscription_ended(&shard, epoch, Err(error), now)?;
             }
-            Answer::Written(answers) => {
-                self.note_store_failure(answers.iter().find_map(|answer| answer.as_ref().err()));
-                self.core.handle_written(answers, now)?;
-            }
+        }
+        self.note_progress();
+        Ok(())
+    }
+
+    fn handle_store(&mut self, answer: StoreAnswer) -> Result<(), Error> {
+        let failure = match &answer {
+            StoreAnswer::Leases(answer) => answer.as_ref().err(),
+            StoreAnswer::Written(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
+        };
+        if let Some(error) = failure {
+            tracing::warn!(stream = %self.stream, %error, kind = ?error.kind, "the lease store failed");
+        }
+        match answer {
+            StoreAnswer::Leases(answer) => self.core.handle_leases(answer, now())?,
+            StoreAnswer::Written(answers) => self.core.handle_written(answers, now())?,
         }
         self.note_progress();
         Ok(())
@@ -559,7 +541,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 self.keep(lent);
             }
             Some(Err(error)) => {
-                self.note_failure(Some(&shard), Some(&error));
+                self.calls.note_failure(Some(&shard), &error);
                 self.core.handle_subscription_ended(&shard, epoch, Err(error), now())?;
             }
             None => self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?,
@@ -588,55 +570,21 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         let Lent { id, batch, range, abandoned } = lent;
         Delivery { batch, acker: Acker { id, range, abandoned, answers: Some(self.acks.clone()) } }
     }
-
-    fn note_failure(&self, shard: Option<&ShardId>, error: Option<&ApiError>) {
-        if let Some(error) = error {
-            let shard = shard.map(ShardId::as_str);
-            tracing::debug!(stream = %self.stream, shard, %error, kind = ?error.kind, "call failed");
-            self.stats.failed(error.kind);
-        }
-    }
-
-    fn note_store_failure(&self, error: Option<&LeaseStoreError>) {
-        if let Some(error) = error {
-            tracing::warn!(stream = %self.stream, %error, kind = ?error.kind, "the lease store failed");
-        }
-    }
 }
 
 /// Makes the store ready. One that cannot be reached may be named wrongly, so that a few attempts must do.
-async fn prepare<S: LeaseStore>(stream: &StreamId, store: &S, attempts: u32) -> Result<(), Error> {
-    let mut wait = Duration::from_millis(250);
-    let mut attempt = 1;
-    loop {
-        match store.prepare().await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_retryable() && attempt < attempts => {
-                attempt += 1;
-                tracing::warn!(%stream, %error, "the lease store cannot be reached yet");
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(Duration::from_secs(10));
+async fn prepare<S: LeaseStore>(stream: &StreamId, store: &S, retry: &RetryPolicy, seed: u64) -> Result<(), Error> {
+    let (mut failures, mut rng) = (Failures::default(), fastrand::Rng::with_seed(seed));
+    for attempt in 1.. {
+        let Err(source) = store.prepare().await else { break };
+        let may_pass = source.is_retryable() && attempt < retry.attempts_to_connect;
+        match failures.failed(retry, &mut rng, now()).filter(|_| may_pass) {
+            Some(again) => {
+                tracing::warn!(%stream, error = %source, "the lease store cannot be reached yet");
+                sleep_until(Some(again)).await;
             }
-            Err(source) => return Err(Error::LeaseStore { stream: stream.clone(), source }),
+            None => return Err(Error::LeaseStore { stream: stream.clone(), source }),
         }
     }
-}
-
-fn call<A: KinesisApi>(api: Arc<A>, stream: StreamId, request: Request) -> BoxFuture<'static, Answer> {
-    Box::pin(async move {
-        match request {
-            Request::ListShards { next_token, from } => {
-                Answer::Shards(api.list_shards(&stream, next_token, from).await)
-            }
-            Request::GetShardIterator { shard, epoch, position } => {
-                let answer = api.get_shard_iterator(&stream, &shard, &position).await;
-                Answer::Iterator(shard, epoch, answer)
-            }
-            Request::GetRecords { shard, epoch, iterator } => {
-                let answer = api.get_records(&stream, &iterator, None).await;
-                Answer::Records(shard, epoch, answer)
-            }
-            Request::SubscribeToShard { .. } => unreachable!("opened by `Subscriptions`"),
-        }
-    })
+    Ok(())
 }

@@ -74,6 +74,10 @@
 mod api;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "driver")]
+mod calls;
+#[cfg(feature = "driver")]
+mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "driver")]

@@ -6,9 +6,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use futures::FutureExt;
 use futures::Stream;
@@ -17,15 +15,17 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::api::{KinesisApi, Subscription};
-use crate::error::{ApiError, Error};
+use crate::api::KinesisApi;
+use crate::calls::{Answer, Calls};
+use crate::clock::{now, sleep_until};
+use crate::error::Error;
 use crate::protocol::{
-    ConsumerConfig, FanOut, Fetched, Pacing, RecordPage, Request, RetryPolicy, ShardId, ShardPage, ShardSelection,
-    StartPosition, Stop, StreamConsumer, StreamId,
+    ConsumerConfig, FanOut, Fetched, Pacing, RetryPolicy, ShardId, ShardSelection, StartPosition, Stop, StreamConsumer,
+    StreamId,
 };
 use crate::record::{Batch, Record};
 use crate::stats::StatsHandle;
-use crate::subscriptions::{Brought, Subscriptions};
+use crate::subscriptions::Brought;
 
 /// Entry point: see [`Reader::builder`] and the [crate's front page](crate).
 #[derive(Debug)]
@@ -142,11 +142,10 @@ impl<A: KinesisApi> ReaderBuilder<A> {
         let (sender, receiver) = mpsc::channel(1);
         let stats = StatsHandle::default();
         let now = now();
-        let api = Arc::new(self.api);
+        let fan_out = self.config.fan_out.as_ref();
         let driver = Driver {
             stream: self.stream.clone(),
-            subscriptions: Subscriptions::new(api.clone(), self.stream.clone(), self.config.fan_out.as_ref()),
-            api,
+            calls: Calls::new(self.api, self.stream.clone(), fan_out, stats.clone()),
             core: StreamConsumer::new(self.stream, self.config, fastrand::u64(..), now),
             in_flight: FuturesUnordered::new(),
             waiting: VecDeque::new(),
@@ -244,23 +243,15 @@ impl Stream for Records {
 
 struct Driver<A> {
     stream: StreamId,
-    api: Arc<A>,
+    calls: Calls<A>,
     core: StreamConsumer,
     in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
-    subscriptions: Subscriptions<A>,
     /// Batches that the caller has not taken yet.
     waiting: VecDeque<Batch>,
     waiting_bytes: usize,
     max_in_flight: usize,
     max_buffered_bytes: usize,
     stats: StatsHandle,
-}
-
-enum Answer {
-    Shards(Result<ShardPage, ApiError>),
-    Iterator(ShardId, u64, Result<String, ApiError>),
-    Records(ShardId, u64, Result<RecordPage, ApiError>),
-    Subscribed(ShardId, u64, Result<Subscription, ApiError>),
 }
 
 impl<A: KinesisApi> Driver<A> {
@@ -283,7 +274,7 @@ impl<A: KinesisApi> Driver<A> {
                         return self.fail(error, &sender).await;
                     }
                 }
-                Some(brought) = self.subscriptions.next(), if may_buffer => {
+                Some(brought) = self.calls.subscriptions.next(), if may_buffer => {
                     if let Err(error) = self.handle_brought(brought) {
                         return self.fail(error, &sender).await;
                     }
@@ -322,19 +313,12 @@ impl<A: KinesisApi> Driver<A> {
         while self.may_ask() {
             let Some(request) = self.core.poll_request(now()) else { return };
             tracing::trace!(stream = %self.stream, ?request, "request");
-            self.stats.update(|stats| stats.calls += 1);
-            self.in_flight.push(match request {
-                Request::SubscribeToShard { shard, epoch, position } => {
-                    let opening = self.subscriptions.open(shard.clone(), position);
-                    Box::pin(async move { Answer::Subscribed(shard, epoch, opening.await) })
-                }
-                request => perform(self.api.clone(), self.stream.clone(), request),
-            });
+            self.in_flight.push(self.calls.perform(request));
         }
     }
 
     fn update_subscriptions(&mut self) -> Result<(), Error> {
-        for (shard, epoch) in self.subscriptions.update(|shard, epoch| self.core.wants_events(shard, epoch)) {
+        for (shard, epoch) in self.calls.subscriptions.update(|shard, epoch| self.core.wants_events(shard, epoch)) {
             self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?;
         }
         Ok(())
@@ -342,26 +326,19 @@ impl<A: KinesisApi> Driver<A> {
 
     fn handle(&mut self, answer: Answer) -> Result<(), Error> {
         let now = now();
+        self.calls.note_answer(&answer);
         match answer {
-            Answer::Shards(answer) => {
-                self.note_failure(None, answer.as_ref().err());
-                self.core.handle_shards(answer, now)?;
-            }
-            Answer::Iterator(shard, epoch, answer) => {
-                self.note_failure(Some(&shard), answer.as_ref().err());
-                self.core.handle_iterator(&shard, epoch, answer, now)?;
-            }
+            Answer::Shards(answer) => self.core.handle_shards(answer, now)?,
+            Answer::Iterator(shard, epoch, answer) => self.core.handle_iterator(&shard, epoch, answer, now)?,
             Answer::Records(shard, epoch, answer) => {
-                self.note_failure(Some(&shard), answer.as_ref().err());
                 let fetched = self.core.handle_records(&shard, epoch, answer, now)?;
                 self.buffer(shard, fetched);
             }
             Answer::Subscribed(shard, epoch, Ok(subscription)) => {
                 self.core.handle_subscription_opened(&shard, epoch, subscription.server_time, now);
-                self.subscriptions.add(shard, epoch, subscription.events);
+                self.calls.subscriptions.add(shard, epoch, subscription.events);
             }
             Answer::Subscribed(shard, epoch, Err(error)) => {
-                self.note_failure(Some(&shard), Some(&error));
                 self.core.handle_subscription_ended(&shard, epoch, Err(error), now)?;
             }
         }
@@ -377,7 +354,7 @@ impl<A: KinesisApi> Driver<A> {
                 self.buffer(shard, fetched);
             }
             Some(Err(error)) => {
-                self.note_failure(Some(&shard), Some(&error));
+                self.calls.note_failure(Some(&shard), &error);
                 self.core.handle_subscription_ended(&shard, epoch, Err(error), now())?;
             }
             None => self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?,
@@ -409,42 +386,5 @@ impl<A: KinesisApi> Driver<A> {
         let batch = self.waiting.pop_front()?;
         self.waiting_bytes -= batch.weight();
         Some(batch)
-    }
-
-    fn note_failure(&self, shard: Option<&ShardId>, error: Option<&ApiError>) {
-        if let Some(error) = error {
-            tracing::debug!(stream = %self.stream, shard = shard.map(ShardId::as_str), %error, kind = ?error.kind, "call failed");
-            self.stats.failed(error.kind);
-        }
-    }
-}
-
-fn perform<A: KinesisApi>(api: Arc<A>, stream: StreamId, request: Request) -> BoxFuture<'static, Answer> {
-    Box::pin(async move {
-        match request {
-            Request::ListShards { next_token, from } => {
-                Answer::Shards(api.list_shards(&stream, next_token, from).await)
-            }
-            Request::GetShardIterator { shard, epoch, position } => {
-                let answer = api.get_shard_iterator(&stream, &shard, &position).await;
-                Answer::Iterator(shard, epoch, answer)
-            }
-            Request::GetRecords { shard, epoch, iterator } => {
-                let answer = api.get_records(&stream, &iterator, None).await;
-                Answer::Records(shard, epoch, answer)
-            }
-            Request::SubscribeToShard { .. } => unreachable!("opened by `Subscriptions`"),
-        }
-    })
-}
-
-/// Tokio's clock, which tests can hold.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-pub(crate) async fn sleep_until(wake: Option<Instant>) {
-    if let Some(at) = wake {
-        tokio::time::sleep_until(tokio::time::Instant::from_std(at)).await;
     }
 }

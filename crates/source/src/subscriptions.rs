@@ -19,9 +19,9 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Mutex;
 
 use crate::api::{KinesisApi, Subscription, SubscriptionEvents};
+use crate::clock::now;
 use crate::error::{ApiError, ApiErrorKind};
 use crate::protocol::{FanOut, ShardId, ShardPosition, StreamId, SubscriptionEvent};
-use crate::reader::now;
 
 /// Kinesis sends an event every few seconds though there is nothing to say. A connection that is silent for so long, KCL's
 /// 35 s, is dead.

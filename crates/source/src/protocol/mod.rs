@@ -30,6 +30,8 @@ pub use fan_out::FanOut;
 pub use lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
 pub use lease_coordinator::LeaseConfig;
 pub use messages::{Fetched, RawRecord, RecordPage, Request, ShardPage, SubscriptionEvent};
+#[cfg(feature = "driver")]
+pub(crate) use pacing::Failures;
 pub use pacing::{Pacing, RetryPolicy};
 pub use position::{ShardPosition, StartPosition, Stop};
 pub use scheduler::{BatchId, Lent, Outcome, PositionRange, Scheduler, SchedulerConfig, SchedulerRequest};
