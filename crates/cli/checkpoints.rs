@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use kinesis_logs_source::aws::DynamoDbLeaseStore;
 use kinesis_logs_source::protocol::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
@@ -13,7 +12,7 @@ use kinesis_logs_source::{FileLeaseStore, LeaseStore, LeaseStoreError, StreamId,
 
 use crate::args::{AwsArgs, ChangeArgs, CheckpointsArgs, CheckpointsCommand, RewindArgs, ShowArgs};
 use crate::failure::Failure;
-use crate::time;
+use crate::{table, time};
 
 /// Where checkpoints are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,26 +70,22 @@ pub(crate) async fn run(args: CheckpointsArgs) -> Result<ExitCode, Failure> {
 async fn show(args: ShowArgs) -> Result<ExitCode, Failure> {
     let mut leases = Location::parse(&args.location).leases(&args.stream, &args.aws).await?;
     leases.sort_by(|a, b| a.shard.cmp(&b.shard));
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["SHARD", "CHECKPOINT", "OWNER", "PARENTS", "SWITCHES"]);
+    let mut table = table::with_header(["SHARD", "CHECKPOINT", "OWNER", "PARENTS", "SWITCHES"]);
     for lease in &leases {
-        let parents: Vec<&str> = lease.parents.iter().map(|parent| parent.as_str()).collect();
         table.add_row([
             lease.shard.to_string(),
             describe(lease),
-            lease.owner.clone().unwrap_or_else(|| "-".to_owned()),
-            if parents.is_empty() { "-".to_owned() } else { parents.join(",") },
+            table::or_dash(lease.owner.clone()),
+            table::shards(&lease.parents),
             lease.owner_switches_since_checkpoint.to_string(),
         ]);
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    if leases.is_empty() {
+        // A reader that has gone is none of our business.
+        let _ = writeln!(std::io::stdout(), "no checkpoints of stream {} in {}", args.stream, args.location);
+    } else {
+        table::print(table);
     }
-    // A reader that has gone is none of our business.
-    let _ = match leases.is_empty() {
-        true => writeln!(std::io::stdout(), "no checkpoints of stream {} in {}", args.stream, args.location),
-        false => writeln!(std::io::stdout(), "{}", table.trim_fmt()),
-    };
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,13 +119,9 @@ async fn rewind(args: RewindArgs) -> Result<ExitCode, Failure> {
     let shards = list_all_shards(&client, &stream).await;
     let shards = shards.map_err(|error| Failure::from_source(error, change.place.aws.endpoint_url.as_deref()))?;
     remove(&*store, &leases).await?;
-    let rows = shards.iter().map(|shard| {
-        let mut lease = Lease::new(shard.id.clone(), Checkpoint::AtTimestamp);
-        lease.start_timestamp = Some(to);
-        lease.parents = shard.parents.clone();
-        lease.hash_key_range = shard.hash_key_range;
-        LeaseWrite::Create { lease }
-    });
+    let rows = shards
+        .iter()
+        .map(|shard| LeaseWrite::Create { lease: Lease::of_shard(shard, Checkpoint::AtTimestamp, Some(to)) });
     write_all(&*store, rows.collect()).await?;
     crate::say(&format!("the next run reads what arrived at {to:.0} or later in {} shards", shards.len()));
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ mod progress;
 mod read;
 mod rows;
 mod shards;
+mod table;
 mod time;
 
 use std::io::{IsTerminal, Write};

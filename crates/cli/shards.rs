@@ -1,11 +1,10 @@
 //! `shards`: which shards a stream has, how much each holds, and how far readers with checkpoints have come.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::CellAlignment;
 use indicatif::HumanDuration;
 use kinesis_logs_source::aws::KinesisClient;
 use kinesis_logs_source::protocol::{Checkpoint, Lease, RecordPage, Shard, ShardPosition};
@@ -14,6 +13,7 @@ use kinesis_logs_source::{Error, KinesisApi, ShardId, StreamId, list_all_shards}
 use crate::args::ShardsArgs;
 use crate::checkpoints::{Location, describe};
 use crate::failure::Failure;
+use crate::table;
 
 /// Where the share of hash keys stands, a number.
 const HASH_KEYS: usize = 3;
@@ -29,36 +29,30 @@ pub(crate) async fn run(args: ShardsArgs) -> Result<ExitCode, Failure> {
     if leases.is_some() {
         header.extend(["OWNER", "CHECKPOINT", "LAG"]);
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
+    let mut table = table::with_header(header);
     for shard in &shards {
         let oldest = first_page(&client, &stream, shard, &ShardPosition::TrimHorizon).await.map_err(failure)?;
-        let parents: Vec<&str> = shard.parents.iter().map(|parent| parent.as_str()).collect();
         let arrival = oldest.records.first().and_then(|record| record.arrival);
         let mut row = vec![
             shard.id.as_str().to_owned(),
             if shard.closed { "closed" } else { "open" }.to_owned(),
-            if parents.is_empty() { "-".to_owned() } else { parents.join(",") },
-            shard.hash_key_range.map_or_else(|| "-".to_owned(), share),
-            arrival.map_or_else(|| "-".to_owned(), |arrival| format!("{arrival:.0}")),
+            table::shards(&shard.parents),
+            table::or_dash(shard.hash_key_range.map(share)),
+            table::or_dash(arrival.map(|arrival| format!("{arrival:.0}"))),
             behind(&oldest),
         ];
         if let Some(leases) = &leases {
             let lease = leases.get(&shard.id);
-            row.push(lease.and_then(|lease| lease.owner.clone()).unwrap_or_else(|| "-".to_owned()));
-            row.push(lease.map_or_else(|| "-".to_owned(), describe));
+            row.push(table::or_dash(lease.and_then(|lease| lease.owner.clone())));
+            row.push(table::or_dash(lease.map(describe)));
             row.push(lag(&client, &stream, shard, lease).await.map_err(failure)?);
         }
         table.add_row(row);
     }
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if index == HASH_KEYS {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    if let Some(column) = table.column_mut(HASH_KEYS) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
-    // A reader that has gone is none of our business.
-    let _ = writeln!(std::io::stdout(), "{}", table.trim_fmt());
+    table::print(table);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -75,7 +69,7 @@ async fn lag(client: &KinesisClient, stream: &StreamId, shard: &Shard, lease: Op
         Some((Checkpoint::After(position), _)) => ShardPosition::AfterSequenceNumber(position.sequence_number.clone()),
         Some((Checkpoint::TrimHorizon, _)) => ShardPosition::TrimHorizon,
         Some((Checkpoint::Latest | Checkpoint::AtTimestamp, Some(time))) => ShardPosition::AtTimestamp(time),
-        _ => return Ok("-".to_owned()),
+        _ => return Ok(table::or_dash(None)),
     };
     Ok(behind(&first_page(client, stream, shard, &position).await?))
 }
@@ -92,10 +86,8 @@ async fn first_page(
 }
 
 fn behind(page: &RecordPage) -> String {
-    page.millis_behind_latest.map_or_else(
-        || "-".to_owned(),
-        |millis| HumanDuration(Duration::from_millis(millis.unsigned_abs())).to_string(),
-    )
+    let duration = |millis: i64| HumanDuration(Duration::from_millis(millis.unsigned_abs())).to_string();
+    table::or_dash(page.millis_behind_latest.map(duration))
 }
 
 /// The part of all hash keys, in percent.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kinesis_logs_generator::aggregate;
-use kinesis_logs_source::protocol::{Checkpoint, Lease, LeaseWrite};
+use kinesis_logs_source::protocol::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
 use kinesis_logs_source::{
     Consumer, ConsumerBuilder, Deliveries, Delivery, Error, LeaseStore, LeaseStoreError, LeaseStoreErrorKind,
     MemoryLeaseStore, Pacing, StartPosition, Stop,
@@ -325,23 +325,30 @@ async fn ranges_of_batches_join_without_gaps() {
     }
 }
 
-/// A store that cannot be used.
-struct Broken(LeaseStoreErrorKind);
+/// A store that cannot be used, or not even made ready.
+struct Broken {
+    kind: LeaseStoreErrorKind,
+    is_ready: bool,
+}
+
+impl Broken {
+    fn error(&self) -> LeaseStoreError {
+        LeaseStoreError::new(self.kind, "/var/lib/leases.json", "line 3: expected a number")
+    }
+}
 
 #[async_trait::async_trait]
 impl LeaseStore for Broken {
     async fn prepare(&self) -> Result<(), LeaseStoreError> {
-        Ok(())
+        if self.is_ready { Ok(()) } else { Err(self.error()) }
     }
 
     async fn list(&self) -> Result<Vec<Lease>, LeaseStoreError> {
-        Err(LeaseStoreError::new(self.0, "/var/lib/leases.json", "line 3: expected a number"))
+        assert!(self.is_ready, "it is not used before it is ready");
+        Err(self.error())
     }
 
-    async fn write(
-        &self,
-        _: Vec<LeaseWrite>,
-    ) -> Vec<Result<kinesis_logs_source::protocol::WriteOutcome, LeaseStoreError>> {
+    async fn write(&self, _: Vec<LeaseWrite>) -> Vec<Result<WriteOutcome, LeaseStoreError>> {
         unreachable!("nothing is known to write")
     }
 }
@@ -349,7 +356,8 @@ impl LeaseStore for Broken {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_used_is_an_error_that_names_it() {
     let kinesis = Arc::new(FakeKinesis::new(STREAM, 1));
-    let mut deliveries = Consumer::builder(kinesis, Broken(LeaseStoreErrorKind::Corrupt), STREAM).batches();
+    let store = Broken { kind: LeaseStoreErrorKind::Corrupt, is_ready: true };
+    let mut deliveries = Consumer::builder(kinesis, store, STREAM).batches();
     let error = deliveries.next().await.unwrap().unwrap_err();
     assert!(matches!(error, Error::LeaseStore { .. }));
     let text = with_causes(&error);
@@ -357,31 +365,11 @@ async fn a_store_that_cannot_be_used_is_an_error_that_names_it() {
     assert!(deliveries.next().await.is_none());
 }
 
-/// A store that is never there.
-struct Unreachable;
-
-#[async_trait::async_trait]
-impl LeaseStore for Unreachable {
-    async fn prepare(&self) -> Result<(), LeaseStoreError> {
-        Err(LeaseStoreError::new(LeaseStoreErrorKind::Unavailable, "table", "connection refused"))
-    }
-
-    async fn list(&self) -> Result<Vec<Lease>, LeaseStoreError> {
-        unreachable!("it is never ready")
-    }
-
-    async fn write(
-        &self,
-        _: Vec<LeaseWrite>,
-    ) -> Vec<Result<kinesis_logs_source::protocol::WriteOutcome, LeaseStoreError>> {
-        unreachable!("it is never ready")
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_reached_at_the_start_is_final_after_a_few_attempts() {
     let kinesis = Arc::new(FakeKinesis::new(STREAM, 1));
-    let mut deliveries = Consumer::builder(kinesis, Unreachable, STREAM).batches();
+    let store = Broken { kind: LeaseStoreErrorKind::Unavailable, is_ready: false };
+    let mut deliveries = Consumer::builder(kinesis, store, STREAM).batches();
     let error = timeout(Duration::from_secs(5), deliveries.next()).await.expect("an answer soon").unwrap().unwrap_err();
     assert!(matches!(error, Error::LeaseStore { .. }));
 }

@@ -21,7 +21,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::shard::{SequenceNumber, ShardId};
+use super::shard::{SequenceNumber, Shard, ShardId};
 
 /// A record's place in its shard: the sequence number, and the index within the container if the Kinesis Producer
 /// Library aggregated it (0 for a plain record).
@@ -160,6 +160,17 @@ impl Lease {
             hash_key_range: None,
             start_timestamp: None,
             stream_creation_timestamp: None,
+        }
+    }
+
+    /// A lease that nobody has held yet, of a shard as it is listed. `start_timestamp` is where
+    /// [`Checkpoint::AtTimestamp`] and [`Checkpoint::Latest`] begin.
+    pub fn of_shard(shard: &Shard, checkpoint: Checkpoint, start_timestamp: Option<Timestamp>) -> Self {
+        Lease {
+            parents: shard.parents.clone(),
+            hash_key_range: shard.hash_key_range,
+            start_timestamp,
+            ..Lease::new(shard.id.clone(), checkpoint)
         }
     }
 

@@ -23,7 +23,7 @@ use super::lease::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
 use super::pacing::{Failures, RetryPolicy};
 use super::planner::{Candidate, leases_to_take};
 use super::shard::{Shard, ShardId};
-use super::shard_sync::{StartAt, lease_of, leases_to_create};
+use super::shard_sync::{StartAt, leases_to_create};
 use crate::error::LeaseStoreError;
 
 /// How a worker shares the stream with others.
@@ -313,7 +313,7 @@ impl LeaseCoordinator {
         for child in children {
             let has_parents = child.parents.iter().all(|parent| self.seen.contains_key(parent));
             if has_parents && !self.seen.contains_key(&child.id) {
-                self.to_create.insert(child.id.clone(), lease_of(&child, Checkpoint::TrimHorizon, None));
+                self.to_create.insert(child.id.clone(), Lease::of_shard(&child, Checkpoint::TrimHorizon, None));
             }
         }
     }

@@ -41,21 +41,13 @@ pub(crate) fn leases_to_create(shards: &[&Shard], leases: &BTreeMap<&ShardId, &L
     let wanted = missing.filter(|shard| !(open_alone && shard.closed));
     wanted
         .map(|shard| match first_start {
-            _ if leases.is_empty() => lease_of(shard, start.checkpoint.clone(), start.timestamp),
+            _ if leases.is_empty() => Lease::of_shard(shard, start.checkpoint.clone(), start.timestamp),
             Some(first) if !ancestors(shard).iter().any(is_leased) => {
-                lease_of(shard, Checkpoint::AtTimestamp, Some(first))
+                Lease::of_shard(shard, Checkpoint::AtTimestamp, Some(first))
             }
-            _ => lease_of(shard, Checkpoint::TrimHorizon, None),
+            _ => Lease::of_shard(shard, Checkpoint::TrimHorizon, None),
         })
         .collect()
-}
-
-pub(crate) fn lease_of(shard: &Shard, checkpoint: Checkpoint, start_timestamp: Option<Timestamp>) -> Lease {
-    let mut lease = Lease::new(shard.id.clone(), checkpoint);
-    lease.parents = shard.parents.clone();
-    lease.hash_key_range = shard.hash_key_range;
-    lease.start_timestamp = start_timestamp;
-    lease
 }
 
 #[cfg(test)]
