@@ -26,28 +26,27 @@
 //! *Exactly once* is for a sink that commits a batch's range together with its data, and looks there for what it has
 //! before it adds: (shard, sequence number, sub-sequence number) identifies a record for good.
 
+mod reading;
 mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use jiff::Timestamp;
-
-use super::ack_window::{AckWindow, WindowLimits};
 use super::fan_out::FanOut;
 use super::lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
 use super::lease_coordinator::{LeaseConfig, LeaseCoordinator, LeaseEvent, LeaseRequest};
-use super::messages::{Fetched, RawRecord, RecordPage, Request, ShardPage};
+use super::messages::{RecordPage, Request, ShardPage};
 use super::pacing::{Pacing, RetryPolicy};
-use super::position::{ShardPosition, StartPosition, Stop};
+use super::position::{StartPosition, Stop};
 use super::shard::{Shard, ShardId, StreamId};
 use super::shard_consumer::Finish;
 use super::shard_sync::StartAt;
 use super::stream_consumer::{ConsumerConfig, Progress, ShardSelection, StreamConsumer};
 use crate::error::{ApiError, Error, LeaseStoreError};
-use crate::record::{Batch, Record, open};
+use crate::record::Batch;
+use reading::Reading;
 
 /// What a [`Scheduler`] reads, and how.
 #[derive(Debug, Clone)]
@@ -163,12 +162,6 @@ pub struct PositionRange {
     pub to: ExtendedSequenceNumber,
 }
 
-/// How long to wait before reading again what was abandoned, at first and at most.
-const ABANDONED_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-
-/// The most batches of a shard that may be open.
-const MAX_OPEN_BATCHES: usize = 4096;
-
 /// Reads the shards that this worker holds leases of. What it guarantees stands at the top of `protocol/scheduler.rs`.
 pub struct Scheduler {
     name: Arc<str>,
@@ -186,42 +179,6 @@ pub struct Scheduler {
     /// Records that may still be lent.
     remaining: Option<u64>,
     draining: bool,
-}
-
-/// A shard that is read, or was, with batches not settled yet.
-struct Reading {
-    shard: Shard,
-    epoch: u64,
-    grant: Grant,
-    /// The checkpoint it was taken up with.
-    begun_with: Checkpoint,
-    /// Behind what the next batch begins.
-    from: Checkpoint,
-    /// All up to this was settled before.
-    resume_after: Option<ExtendedSequenceNumber>,
-    /// What arrived earlier is not wanted.
-    not_before: Option<Timestamp>,
-    window: AckWindow,
-    paused: bool,
-    /// How often the batch that ended there was abandoned, of those that are not settled since.
-    abandoned: BTreeMap<ExtendedSequenceNumber, u32>,
-    end: Option<(Finish, Vec<Shard>)>,
-}
-
-/// True while batches read under an epoch may be delivered; seen from wherever they wait.
-#[derive(Default)]
-struct Grant(Arc<AtomicBool>);
-
-impl Grant {
-    fn new() -> Self {
-        Grant(Arc::new(AtomicBool::new(true)))
-    }
-}
-
-impl Drop for Grant {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
 }
 
 impl Scheduler {
@@ -418,130 +375,6 @@ impl Scheduler {
         }
     }
 
-    /// Begins to read a shard whose lease is held.
-    fn take_up(&mut self, lease: Lease, now: Instant) {
-        let fallback = match self.config.start {
-            StartPosition::AtTimestamp(time) => Some(time),
-            _ => self.stream.server_time(),
-        };
-        let (resume_after, not_before) = match &lease.checkpoint {
-            Checkpoint::After(position) => (Some(position.clone()), None),
-            Checkpoint::Latest | Checkpoint::AtTimestamp => (None, lease.start_timestamp.or(fallback)),
-            Checkpoint::TrimHorizon | Checkpoint::ShardEnd => (None, None),
-        };
-        let listed = self.shards.get(&lease.shard);
-        let shard = Shard {
-            id: lease.shard.clone(),
-            parents: lease.parents,
-            hash_key_range: lease.hash_key_range,
-            closed: listed.is_some_and(|shard| shard.closed),
-        };
-        let reading = Reading {
-            epoch: 0,
-            grant: Grant::default(),
-            begun_with: lease.checkpoint.clone(),
-            from: lease.checkpoint,
-            resume_after,
-            not_before,
-            window: AckWindow::default(),
-            paused: false,
-            abandoned: BTreeMap::new(),
-            end: None,
-            shard,
-        };
-        self.stopped.remove(&lease.shard);
-        self.reading.insert(lease.shard.clone(), reading);
-        self.grant(&lease.shard, now, now);
-    }
-
-    fn grant(&mut self, shard: &ShardId, from: Instant, now: Instant) {
-        self.epoch += 1;
-        let Some(reading) = self.reading.get_mut(shard) else { return };
-        reading.epoch = self.epoch;
-        reading.grant = Grant::new();
-        let position = match (&reading.resume_after, reading.not_before) {
-            (Some(after), _) => ShardPosition::AtSequenceNumber(after.sequence_number.clone()),
-            (None, Some(time)) => ShardPosition::AtTimestamp(time),
-            (None, None) => ShardPosition::TrimHorizon,
-        };
-        self.stream.grant(reading.shard.clone(), self.epoch, position, from, now);
-    }
-
-    /// Lends what was read, and follows up on it.
-    fn hand_on(&mut self, shard: &ShardId, fetched: Fetched, now: Instant) -> Vec<Lent> {
-        let lent = self.lend(shard, fetched.records, fetched.millis_behind_latest);
-        self.pace(shard, now);
-        self.advance(now);
-        lent
-    }
-
-    /// Opens aggregated records, leaves out what is not wanted, and cuts the rest into batches.
-    fn lend(&mut self, shard: &ShardId, raw: Vec<RawRecord>, millis_behind_latest: Option<i64>) -> Vec<Lent> {
-        let Some(reading) = self.reading.get_mut(shard) else { return Vec::new() };
-        let mut lent = Vec::new();
-        let mut records = Vec::new();
-        for record in raw {
-            open(&self.name, shard, record, &mut records);
-        }
-        let before = reading.window.bytes();
-        let mut part = Part::default();
-        for record in records {
-            let position = record.extended_sequence_number();
-            let is_done = reading.resume_after.as_ref().is_some_and(|after| position <= *after);
-            let is_too_old = reading.not_before.zip(record.arrival).is_some_and(|(start, arrival)| arrival < start);
-            let is_wanted = !is_done && !is_too_old;
-            if is_wanted && self.remaining == Some(0) {
-                break;
-            }
-            if is_wanted && !part.has_room_for(&record, self.config.max_batch_bytes) {
-                lent.extend(reading.lend(std::mem::take(&mut part), &self.name, millis_behind_latest));
-            }
-            part.to = Some(position);
-            if is_wanted {
-                part.bytes += record.weight();
-                part.records.push(record);
-                self.remaining = self.remaining.map(|left| left - 1);
-            }
-        }
-        lent.extend(reading.lend(part, &self.name, millis_behind_latest));
-        self.unsettled_bytes += reading.window.bytes() - before;
-        if let Some(watermark) = reading.window.watermark() {
-            self.leases.checkpoint(shard, Checkpoint::After(watermark.clone()));
-        }
-        lent
-    }
-
-    /// Holds a shard of which enough is lent, or lets it go on.
-    fn pace(&mut self, shard: &ShardId, now: Instant) {
-        let limits = WindowLimits { batches: MAX_OPEN_BATCHES, bytes: self.config.max_unsettled_bytes_per_shard };
-        let Some(reading) = self.reading.get_mut(shard) else { return };
-        let is_full = reading.window.is_full(&limits);
-        if is_full != reading.paused {
-            reading.paused = is_full;
-            self.stream.set_paused(shard, is_full, now);
-        }
-    }
-
-    /// Reads a shard again from the watermark on, as a batch was abandoned.
-    fn rewind(&mut self, id: &BatchId, now: Instant) {
-        let shard = &id.shard;
-        let Some(reading) = self.reading.get_mut(shard) else { return };
-        let Some(to) = reading.window.end_of(id.index).cloned() else { return };
-        let times = reading.abandoned.entry(to).or_default();
-        let wait = ABANDONED_WAIT.0.saturating_mul(1 << (*times).min(16)).min(ABANDONED_WAIT.1);
-        *times += 1;
-        self.unsettled_bytes -= reading.window.bytes();
-        if let Some(watermark) = reading.window.watermark() {
-            reading.resume_after = Some(watermark.clone());
-        }
-        reading.from = reading.resume_after.clone().map_or(reading.begun_with.clone(), Checkpoint::After);
-        reading.window = AckWindow::default();
-        reading.paused = false;
-        reading.end = None;
-        self.stream.revoke(shard);
-        self.grant(shard, now + wait, now);
-    }
-
     /// Ends a shard of which all is read, if all is settled.
     fn end_if_settled(&mut self, shard: &ShardId, now: Instant) {
         let is_settled = |reading: &Reading| reading.end.is_some() && reading.window.is_empty();
@@ -603,45 +436,5 @@ impl Scheduler {
 
     fn lease_error(&self, source: LeaseStoreError) -> Error {
         Error::LeaseStore { stream: self.stream_id.clone(), source }
-    }
-}
-
-/// A batch being put together.
-#[derive(Default)]
-struct Part {
-    records: Vec<Record>,
-    bytes: usize,
-    /// Up to where it covers the shard, records left out included.
-    to: Option<ExtendedSequenceNumber>,
-}
-
-impl Part {
-    fn has_room_for(&self, record: &Record, max_bytes: usize) -> bool {
-        self.records.is_empty() || self.bytes + record.weight() <= max_bytes
-    }
-}
-
-impl Reading {
-    /// Opens a batch in the window. One without records settles at once, when all before it does.
-    fn lend(&mut self, part: Part, stream: &Arc<str>, millis_behind_latest: Option<i64>) -> Option<Lent> {
-        let to = part.to?;
-        let index = self.window.open(to.clone(), part.bytes);
-        let abandoned = self.abandoned.range(..=&to).next_back();
-        let abandoned = abandoned.filter(|(position, _)| self.from < Checkpoint::After((*position).clone()));
-        let abandoned = abandoned.map_or(0, |(_, times)| *times);
-        let range = PositionRange { from: std::mem::replace(&mut self.from, Checkpoint::After(to.clone())), to };
-        if part.records.is_empty() {
-            self.window.settle(index);
-            return None;
-        }
-        let (shard, grant) = (self.shard.id.clone(), self.grant.0.clone());
-        let id = BatchId { shard, epoch: self.epoch, index, grant };
-        let batch = Batch {
-            stream: stream.clone(),
-            shard_id: self.shard.id.clone(),
-            records: part.records,
-            millis_behind_latest,
-        };
-        Some(Lent { id, batch, range, abandoned })
     }
 }

@@ -1,0 +1,255 @@
+//! The task that drives a [`Scheduler`]: it makes the calls that are due, and hands on what they bring.
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{mpsc, watch};
+
+use super::{Acker, ConsumerBuilder, Delivery};
+use crate::api::KinesisApi;
+use crate::calls::{Answer, Calls};
+use crate::clock::{now, sleep_until};
+use crate::error::{Error, LeaseStoreError};
+use crate::lease_store::LeaseStore;
+use crate::protocol::{
+    BatchId, Failures, Lease, Lent, Outcome, RetryPolicy, Scheduler, SchedulerRequest, StreamId, WriteOutcome,
+};
+use crate::stats::StatsHandle;
+use crate::subscriptions::Brought;
+
+pub(super) struct Driver<A, S> {
+    stream: StreamId,
+    calls: Calls<A>,
+    store: Arc<S>,
+    core: Scheduler,
+    calls_in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// At most a listing and a write. They wait for no call to Kinesis: leases must be renewed in time.
+    store_in_flight: FuturesUnordered<BoxFuture<'static, StoreAnswer>>,
+    /// Batches that the caller has not taken yet. What they weigh is bounded by the windows.
+    waiting: VecDeque<Lent>,
+    acks: mpsc::UnboundedSender<(BatchId, Outcome)>,
+    max_in_flight: usize,
+    drain_timeout: Duration,
+    /// For making the store ready, and the seed of its jitter.
+    retry: RetryPolicy,
+    seed: u64,
+    stats: StatsHandle,
+}
+
+enum StoreAnswer {
+    Leases(Result<Vec<Lease>, LeaseStoreError>),
+    Written(Vec<Result<WriteOutcome, LeaseStoreError>>),
+}
+
+impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
+    pub(super) fn new(
+        builder: ConsumerBuilder<A, S>,
+        acks: mpsc::UnboundedSender<(BatchId, Outcome)>,
+        stats: StatsHandle,
+    ) -> Self {
+        let ConsumerBuilder { api, store, stream, config, max_in_flight, drain_timeout, seed } = builder;
+        let exclusive = store.is_exclusive();
+        Driver {
+            calls: Calls::new(api, stream.clone(), config.fan_out.as_ref(), stats.clone()),
+            retry: config.retry,
+            core: Scheduler::new(stream.clone(), config, exclusive, seed, now()),
+            stream,
+            store: Arc::new(store),
+            calls_in_flight: FuturesUnordered::new(),
+            store_in_flight: FuturesUnordered::new(),
+            waiting: VecDeque::new(),
+            acks,
+            max_in_flight,
+            drain_timeout,
+            seed,
+            stats,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        sender: mpsc::Sender<Result<Delivery, Error>>,
+        mut acks: mpsc::UnboundedReceiver<(BatchId, Outcome)>,
+        mut shutdown: watch::Receiver<bool>,
+    ) {
+        if let Err(error) = prepare(&self.stream, &*self.store, &self.retry, self.seed).await {
+            return self.fail(error, &sender).await;
+        }
+        let mut deadline = None;
+        loop {
+            if let Err(error) = self.update_subscriptions() {
+                return self.fail(error, &sender).await;
+            }
+            self.send_requests();
+            if self.core.is_finished() {
+                return;
+            }
+            self.waiting.retain(|lent| lent.id.is_current());
+            let wake = self.core.next_wake(self.may_call());
+            let may_take_events = self.core.may_take_events();
+            let step = tokio::select! {
+                biased;
+                Ok(_) = shutdown.wait_for(|asked| *asked), if deadline.is_none() => {
+                    deadline = Some(now() + self.drain_timeout);
+                    self.core.shut_down();
+                    Ok(())
+                }
+                Some((id, outcome)) = acks.recv() => {
+                    self.core.handle_ack(&id, outcome, now());
+                    while let Ok((id, outcome)) = acks.try_recv() {
+                        self.core.handle_ack(&id, outcome, now());
+                    }
+                    Ok(())
+                }
+                Some(answer) = self.store_in_flight.next() => self.handle_store(answer),
+                Some(answer) = self.calls_in_flight.next() => self.handle(answer),
+                permit = sender.reserve(), if !self.waiting.is_empty() => match permit {
+                    Ok(permit) => {
+                        if let Some(lent) = self.waiting.pop_front() {
+                            permit.send(Ok(self.delivery(lent)));
+                        }
+                        Ok(())
+                    }
+                    Err(_) => return, // the caller is gone
+                },
+                Some(brought) = self.calls.subscriptions.next(), if may_take_events => self.handle_brought(brought),
+                () = sleep_until(wake), if wake.is_some() => Ok(()),
+                () = sleep_until(deadline), if deadline.is_some_and(|at| at > now()) => {
+                    self.core.abandon_all();
+                    Ok(())
+                }
+            };
+            if let Err(error) = step {
+                return self.fail(error, &sender).await;
+            }
+        }
+    }
+
+    /// A failure ends the stream. What is settled is not lost: a next run goes on from the last checkpoint.
+    async fn fail(&mut self, error: Error, sender: &mpsc::Sender<Result<Delivery, Error>>) {
+        // The caller may be gone, who then does not care.
+        let _ = sender.send(Err(error)).await;
+    }
+
+    fn send_requests(&mut self) {
+        while let Some(request) = self.core.poll_request(self.may_call(), now()) {
+            tracing::trace!(stream = %self.stream, ?request, "request");
+            let store = self.store.clone();
+            match request {
+                SchedulerRequest::Kinesis(request) => self.calls_in_flight.push(self.calls.perform(request)),
+                SchedulerRequest::ListLeases => {
+                    self.store_in_flight.push(Box::pin(async move { StoreAnswer::Leases(store.list().await) }));
+                }
+                SchedulerRequest::WriteLeases(writes) => {
+                    self.store_in_flight.push(Box::pin(async move { StoreAnswer::Written(store.write(writes).await) }));
+                }
+            }
+        }
+    }
+
+    fn update_subscriptions(&mut self) -> Result<(), Error> {
+        for (shard, epoch) in self.calls.subscriptions.update(|shard, epoch| self.core.wants_events(shard, epoch)) {
+            self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?;
+        }
+        Ok(())
+    }
+
+    fn may_call(&self) -> bool {
+        self.calls_in_flight.len() < self.max_in_flight
+    }
+
+    fn handle(&mut self, answer: Answer) -> Result<(), Error> {
+        let now = now();
+        self.calls.note_answer(&answer);
+        match answer {
+            Answer::Shards(answer) => self.core.handle_shards(answer, now)?,
+            Answer::Iterator(shard, epoch, answer) => self.core.handle_iterator(&shard, epoch, answer, now)?,
+            Answer::Records(shard, epoch, answer) => {
+                let lent = self.core.handle_records(&shard, epoch, answer, now)?;
+                self.keep(lent);
+            }
+            Answer::Subscribed(shard, epoch, Ok(subscription)) => {
+                self.core.handle_subscription_opened(&shard, epoch, subscription.server_time, now);
+                self.calls.subscriptions.add(shard, epoch, subscription.events);
+            }
+            Answer::Subscribed(shard, epoch, Err(error)) => {
+                self.core.handle_subscription_ended(&shard, epoch, Err(error), now)?;
+            }
+        }
+        self.note_progress();
+        Ok(())
+    }
+
+    fn handle_store(&mut self, answer: StoreAnswer) -> Result<(), Error> {
+        let failure = match &answer {
+            StoreAnswer::Leases(answer) => answer.as_ref().err(),
+            StoreAnswer::Written(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
+        };
+        if let Some(error) = failure {
+            tracing::warn!(stream = %self.stream, %error, kind = ?error.kind, "the lease store failed");
+        }
+        match answer {
+            StoreAnswer::Leases(answer) => self.core.handle_leases(answer, now())?,
+            StoreAnswer::Written(answers) => self.core.handle_written(answers, now())?,
+        }
+        self.note_progress();
+        Ok(())
+    }
+
+    fn handle_brought(&mut self, brought: Brought) -> Result<(), Error> {
+        let Brought { shard, epoch, what } = brought;
+        match what {
+            Some(Ok(event)) => {
+                let lent = self.core.handle_subscription_event(&shard, epoch, event, now())?;
+                self.keep(lent);
+            }
+            Some(Err(error)) => {
+                self.calls.note_failure(Some(&shard), &error);
+                self.core.handle_subscription_ended(&shard, epoch, Err(error), now())?;
+            }
+            None => self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?,
+        }
+        self.note_progress();
+        Ok(())
+    }
+
+    /// Keeps batches until the caller takes them.
+    fn keep(&mut self, lent: Vec<Lent>) {
+        for lent in lent {
+            self.stats.update(|stats| {
+                stats.records += lent.batch.records.len() as u64;
+                stats.bytes += lent.batch.bytes() as u64;
+            });
+            self.waiting.push_back(lent);
+        }
+    }
+
+    fn note_progress(&self) {
+        let progress = self.core.progress();
+        self.stats.update(|stats| stats.progress = progress);
+    }
+
+    fn delivery(&self, lent: Lent) -> Delivery {
+        let Lent { id, batch, range, abandoned } = lent;
+        Delivery::new(batch, Acker::new(id, range, abandoned, self.acks.clone()))
+    }
+}
+
+/// Makes the store ready. One that cannot be reached may be named wrongly, so that a few attempts must do.
+async fn prepare<S: LeaseStore>(stream: &StreamId, store: &S, retry: &RetryPolicy, seed: u64) -> Result<(), Error> {
+    let (mut failures, mut rng) = (Failures::default(), fastrand::Rng::with_seed(seed));
+    for attempt in 1.. {
+        let Err(source) = store.prepare().await else { break };
+        let may_pass = source.is_retryable() && attempt < retry.attempts_to_connect;
+        match failures.failed(retry, &mut rng, now()).filter(|_| may_pass) {
+            Some(again) => {
+                tracing::warn!(%stream, error = %source, "the lease store cannot be reached yet");
+                sleep_until(Some(again)).await;
+            }
+            None => return Err(Error::LeaseStore { stream: stream.clone(), source }),
+        }
+    }
+    Ok(())
+}
