@@ -7,7 +7,9 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 use crate::error::{ApiError, ApiErrorKind, Error};
-use crate::protocol::{RecordPage, Shard, ShardId, ShardPage, ShardPosition, StreamId, SubscriptionEvent};
+use crate::protocol::{
+    RecordPage, Shard, ShardId, ShardPage, ShardPosition, StreamId, StreamSummary, SubscriptionEvent,
+};
 
 /// Kinesis, as a reader needs it: [`aws::KinesisClient`](crate::aws::KinesisClient) over the network, or a fake of your
 /// own.
@@ -23,6 +25,13 @@ pub trait KinesisApi: Send + Sync + 'static {
         next_token: Option<String>,
         from: Option<Timestamp>,
     ) -> Result<ShardPage, ApiError>;
+
+    /// `DescribeStreamSummary`. A [`Consumer`](crate::Consumer) asks once, to tell a stream that was deleted and made anew;
+    /// where it may not, it goes without. By default [`ApiErrorKind::Unsupported`].
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamSummary, ApiError> {
+        let _ = stream;
+        Err(unsupported("DescribeStreamSummary"))
+    }
 
     /// `GetShardIterator`.
     async fn get_shard_iterator(
@@ -105,6 +114,10 @@ impl<T: KinesisApi + ?Sized> KinesisApi for std::sync::Arc<T> {
         from: Option<Timestamp>,
     ) -> Result<ShardPage, ApiError> {
         (**self).list_shards(stream, next_token, from).await
+    }
+
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamSummary, ApiError> {
+        (**self).describe_stream(stream).await
     }
 
     async fn get_shard_iterator(

@@ -372,7 +372,7 @@ fn renew(name: &str, owner: &str, counter: u64) -> LeaseWrite {
 }
 
 fn take(name: &str, owner: &str, counter: u64) -> LeaseWrite {
-    LeaseWrite::Take { shard: name.into(), owner: owner.to_owned(), counter }
+    LeaseWrite::Take { shard: name.into(), owner: owner.to_owned(), counter, stream_creation_timestamp: None }
 }
 
 fn checkpoint(name: &str, owner: &str, counter: u64, checkpoint: Checkpoint, children: &[&str]) -> LeaseWrite {

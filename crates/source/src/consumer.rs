@@ -11,14 +11,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::{FutureExt, Stream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::api::KinesisApi;
 use crate::error::Error;
 use crate::lease_store::LeaseStore;
-use crate::protocol::{FanOut, LeaseConfig, Pacing, RetryPolicy, SchedulerConfig, StartPosition, Stop, StreamId};
+use crate::protocol::{
+    ConsumerSnapshot, FanOut, LeaseConfig, Pacing, RetryPolicy, SchedulerConfig, StartPosition, Stop, StreamId,
+    UnusableCheckpoint,
+};
 use crate::stats::StatsHandle;
+use crate::telemetry::{ConsumerEvents, Telemetry};
 pub use delivery::{Acker, Delivery};
 use driver::Driver;
 
@@ -101,6 +105,13 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
     /// Ends after this many records, if not before; exactly, and the next run goes on behind them.
     pub fn count(mut self, records: u64) -> Self {
         self.config.count = Some(records);
+        self
+    }
+
+    /// What to do about checkpoints of an earlier stream of this name, and such as Kinesis refuses. Default:
+    /// [`UnusableCheckpoint::Fail`].
+    pub fn unusable_checkpoint(mut self, policy: UnusableCheckpoint) -> Self {
+        self.config.unusable_checkpoint = policy;
         self
     }
 
@@ -190,10 +201,17 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
         let (sender, receiver) = mpsc::channel(1);
         let (acks, acks_receiver) = mpsc::unbounded_channel();
         let (shutdown, shutdown_receiver) = watch::channel(false);
-        let stats = StatsHandle::default();
-        let driver = Driver::new(self, acks, stats.clone());
-        let task = tokio::spawn(driver.run(sender, acks_receiver, shutdown_receiver));
-        Deliveries { receiver, shutdown: ShutdownHandle { signal: Arc::new(shutdown) }, stats, task: Some(task) }
+        let (snapshots, snapshots_receiver) = mpsc::unbounded_channel();
+        let telemetry = Telemetry::new(self.stream.clone());
+        let driver = Driver::new(self, acks, telemetry.clone());
+        let task = tokio::spawn(driver.run(sender, acks_receiver, shutdown_receiver, snapshots_receiver));
+        Deliveries {
+            receiver,
+            shutdown: ShutdownHandle { signal: Arc::new(shutdown) },
+            telemetry,
+            snapshots: SnapshotHandle { ask: snapshots },
+            task: Some(task),
+        }
     }
 }
 
@@ -206,7 +224,8 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
 pub struct Deliveries {
     receiver: mpsc::Receiver<Result<Delivery, Error>>,
     shutdown: ShutdownHandle,
-    stats: StatsHandle,
+    telemetry: Telemetry,
+    snapshots: SnapshotHandle,
     /// Until its end was seen.
     task: Option<JoinHandle<()>>,
 }
@@ -214,7 +233,18 @@ pub struct Deliveries {
 impl Deliveries {
     /// A handle to the consumer's counters.
     pub fn stats(&self) -> StatsHandle {
-        self.stats.clone()
+        self.telemetry.stats.clone()
+    }
+
+    /// What happens to this worker's leases, shards and calls from now on. It ends with the consumer. Whoever falls more
+    /// than a thousand events behind misses the oldest, which is logged.
+    pub fn events(&self) -> ConsumerEvents {
+        self.telemetry.events()
+    }
+
+    /// A handle to how the consumer stands, shard by shard.
+    pub fn snapshot_handle(&self) -> SnapshotHandle {
+        self.snapshots.clone()
     }
 
     /// A handle that ends the stream in an orderly way.
@@ -249,6 +279,21 @@ impl Drop for Deliveries {
         if let Some(task) = &self.task {
             task.abort();
         }
+    }
+}
+
+/// Asks a consumer how it stands, from anywhere.
+#[derive(Debug, Clone)]
+pub struct SnapshotHandle {
+    ask: mpsc::UnboundedSender<oneshot::Sender<ConsumerSnapshot>>,
+}
+
+impl SnapshotHandle {
+    /// How it stands now; nothing if it has ended.
+    pub async fn snapshot(&self) -> Option<ConsumerSnapshot> {
+        let (answer, receiver) = oneshot::channel();
+        self.ask.send(answer).ok()?;
+        receiver.await.ok()
     }
 }
 

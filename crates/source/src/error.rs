@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::protocol::{ShardId, StreamId};
+use jiff::Timestamp;
+
+use crate::protocol::{ExtendedSequenceNumber, ShardId, StreamId};
 
 /// What kind of failure a call to Kinesis met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub enum LeaseStoreErrorKind {
     Corrupt,
     /// The caller may not do this.
     AccessDenied,
+    /// There are no credentials, or they are expired or wrong.
+    Credentials,
     /// Anything else.
     Other,
 }
@@ -147,6 +151,28 @@ pub enum Error {
         /// The failure.
         source: ApiError,
     },
+    /// The stream is not the one that the checkpoints are about: that one was deleted, and this one made under its name.
+    #[error("stream {stream} was created at {created:.0}, and its checkpoints are of one created at {checkpointed:.0}")]
+    StreamRecreated {
+        /// The stream.
+        stream: StreamId,
+        /// When it was created.
+        created: Timestamp,
+        /// When the one was created whose checkpoints there are.
+        checkpointed: Timestamp,
+    },
+    /// Kinesis does not know the sequence number that a shard's checkpoint names.
+    #[error("the checkpoint {checkpoint} of {shard} of stream {stream} is refused")]
+    CheckpointRefused {
+        /// The stream.
+        stream: StreamId,
+        /// The shard.
+        shard: ShardId,
+        /// Its checkpoint.
+        checkpoint: Box<ExtendedSequenceNumber>,
+        /// What the server said.
+        source: ApiError,
+    },
     /// The store of leases and checkpoints failed in a way that does not pass, or for too long.
     #[error("cannot keep the checkpoints of stream {stream}")]
     LeaseStore {
@@ -161,8 +187,10 @@ impl Error {
     /// What kind of failure the last call met, if a call failed.
     pub fn api_kind(&self) -> Option<ApiErrorKind> {
         match self {
-            Error::StreamNotFound { source, .. } | Error::Api { source, .. } => Some(source.kind),
-            Error::ShardNotFound { .. } | Error::LeaseStore { .. } => None,
+            Error::StreamNotFound { source, .. }
+            | Error::Api { source, .. }
+            | Error::CheckpointRefused { source, .. } => Some(source.kind),
+            Error::ShardNotFound { .. } | Error::StreamRecreated { .. } | Error::LeaseStore { .. } => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::LeaseStoreError;
-use crate::protocol::{Lease, LeaseWrite, WriteOutcome};
+use crate::protocol::{Leader, Lease, LeaseWrite, WriteOutcome};
 
 /// The leases of one stream: [`MemoryLeaseStore`](crate::MemoryLeaseStore), [`FileLeaseStore`](crate::FileLeaseStore),
 /// `aws::DynamoDbLeaseStore`, or a store of your own.
@@ -26,6 +26,12 @@ pub trait LeaseStore: Send + Sync + 'static {
     /// is open whether the write was done.
     async fn write(&self, writes: Vec<LeaseWrite>) -> Vec<Result<WriteOutcome, LeaseStoreError>>;
 
+    /// The worker that assigns this table's leases to all others, if KCL 3 keeps one and it has not stepped down. Asked
+    /// after each listing. By default there is none.
+    async fn leader(&self) -> Result<Option<Leader>, LeaseStoreError> {
+        Ok(None)
+    }
+
     /// Whether nobody else can write while this store is open, so that leases of others are those of the dead.
     fn is_exclusive(&self) -> bool {
         false
@@ -44,6 +50,10 @@ impl<T: LeaseStore + ?Sized> LeaseStore for Arc<T> {
 
     async fn write(&self, writes: Vec<LeaseWrite>) -> Vec<Result<WriteOutcome, LeaseStoreError>> {
         (**self).write(writes).await
+    }
+
+    async fn leader(&self) -> Result<Option<Leader>, LeaseStoreError> {
+        (**self).leader().await
     }
 
     fn is_exclusive(&self) -> bool {

@@ -64,6 +64,7 @@
 //! | `aws` | yes | [`aws`], the official SDK |
 //! | `rustls` | yes | TLS; without it only plain HTTP, for emulators |
 //! | `dynamodb` | no | `aws::DynamoDbLeaseStore`; its SDK takes as long to build as that of Kinesis |
+//! | `metrics` | no | counters and gauges for the program's recorder of the crate `metrics` |
 //! | `conformance` | no | the module `conformance`, tests for implementers of [`LeaseStore`] |
 //!
 //! Without any, the crate is [`protocol`] alone.
@@ -100,11 +101,13 @@ mod record;
 mod stats;
 #[cfg(feature = "driver")]
 mod subscriptions;
+#[cfg(feature = "driver")]
+mod telemetry;
 
 #[cfg(feature = "driver")]
 pub use api::{KinesisApi, Subscription, SubscriptionEvents, list_all_shards};
 #[cfg(feature = "driver")]
-pub use consumer::{Acker, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle};
+pub use consumer::{Acker, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle, SnapshotHandle};
 pub use error::{ApiError, ApiErrorKind, Error, LeaseStoreError, LeaseStoreErrorKind};
 #[cfg(feature = "driver")]
 pub use file::FileLeaseStore;
@@ -112,9 +115,13 @@ pub use file::FileLeaseStore;
 pub use lease_store::LeaseStore;
 #[cfg(feature = "driver")]
 pub use memory::MemoryLeaseStore;
-pub use protocol::{FanOut, Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId};
+pub use protocol::{
+    FanOut, Pacing, RetryPolicy, SequenceNumber, ShardId, StartPosition, Stop, StreamId, UnusableCheckpoint,
+};
 #[cfg(feature = "driver")]
 pub use reader::{Batches, Reader, ReaderBuilder, Records};
 pub use record::{Batch, Record};
 #[cfg(feature = "driver")]
 pub use stats::{Stats, StatsHandle};
+#[cfg(feature = "driver")]
+pub use telemetry::ConsumerEvents;

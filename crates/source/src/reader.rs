@@ -26,6 +26,7 @@ use crate::protocol::{
 use crate::record::{Batch, Record};
 use crate::stats::StatsHandle;
 use crate::subscriptions::Brought;
+use crate::telemetry::Telemetry;
 
 /// Entry point: see [`Reader::builder`] and the [crate's front page](crate).
 #[derive(Debug)]
@@ -140,19 +141,20 @@ impl<A: KinesisApi> ReaderBuilder<A> {
     /// Outside a tokio runtime.
     pub fn batches(self) -> Batches {
         let (sender, receiver) = mpsc::channel(1);
-        let stats = StatsHandle::default();
+        let telemetry = Telemetry::new(self.stream.clone());
+        let stats = telemetry.stats.clone();
         let now = now();
         let fan_out = self.config.fan_out.as_ref();
         let driver = Driver {
             stream: self.stream.clone(),
-            calls: Calls::new(self.api, self.stream.clone(), fan_out, stats.clone()),
+            calls: Calls::new(self.api, self.stream.clone(), fan_out, telemetry.clone()),
             core: StreamConsumer::new(self.stream, self.config, fastrand::u64(..), now),
             in_flight: FuturesUnordered::new(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             max_in_flight: self.max_in_flight,
             max_buffered_bytes: self.max_buffered_bytes,
-            stats: stats.clone(),
+            telemetry,
         };
         let task = tokio::spawn(driver.run(sender));
         Batches { receiver, remaining: self.count, stats, task }
@@ -251,7 +253,7 @@ struct Driver<A> {
     waiting_bytes: usize,
     max_in_flight: usize,
     max_buffered_bytes: usize,
-    stats: StatsHandle,
+    telemetry: Telemetry,
 }
 
 impl<A: KinesisApi> Driver<A> {
@@ -354,7 +356,7 @@ impl<A: KinesisApi> Driver<A> {
                 self.buffer(shard, fetched);
             }
             Some(Err(error)) => {
-                self.calls.note_failure(Some(&shard), &error);
+                self.telemetry.call_failed(Some(&shard), &error);
                 self.core.handle_subscription_ended(&shard, epoch, Err(error), now())?;
             }
             None => self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?,
@@ -365,7 +367,7 @@ impl<A: KinesisApi> Driver<A> {
 
     fn note_progress(&self) {
         let progress = self.core.progress();
-        self.stats.update(|stats| stats.progress = progress);
+        self.telemetry.stats.update(|stats| stats.progress = progress);
     }
 
     fn buffer(&mut self, shard: ShardId, fetched: Fetched) {
@@ -373,11 +375,7 @@ impl<A: KinesisApi> Driver<A> {
             return;
         }
         let batch = Batch::new(self.stream.shared_name(), shard, fetched.records, fetched.millis_behind_latest);
-        let bytes = batch.bytes();
-        self.stats.update(|stats| {
-            stats.records += batch.records.len() as u64;
-            stats.bytes += bytes as u64;
-        });
+        self.telemetry.records(&batch);
         self.waiting_bytes += batch.weight();
         self.waiting.push_back(batch);
     }

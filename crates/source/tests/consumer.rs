@@ -269,7 +269,12 @@ async fn a_lease_that_is_taken_stops_delivery_and_is_written_no_more() {
     let mut deliveries = test.consumer().worker_id("loser").max_batch_bytes(1).batches();
     let first = next(&mut deliveries).await;
     let lease = test.lease(0);
-    let take = LeaseWrite::Take { shard: lease.shard, owner: "thief".to_owned(), counter: lease.counter };
+    let take = LeaseWrite::Take {
+        shard: lease.shard,
+        owner: "thief".to_owned(),
+        counter: lease.counter,
+        stream_creation_timestamp: None,
+    };
     test.store.write_now(&take);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert!(!first.acker().is_current());

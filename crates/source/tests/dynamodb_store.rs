@@ -78,7 +78,7 @@ fn renew(shard: &str, owner: &str, counter: u64) -> LeaseWrite {
 }
 
 fn take(shard: &str, owner: &str, counter: u64) -> LeaseWrite {
-    LeaseWrite::Take { shard: shard.into(), owner: owner.to_owned(), counter }
+    LeaseWrite::Take { shard: shard.into(), owner: owner.to_owned(), counter, stream_creation_timestamp: None }
 }
 
 fn checkpoint(shard: &str, owner: &str, counter: u64) -> LeaseWrite {

@@ -42,7 +42,7 @@ fn create(shard: &str) -> LeaseWrite {
 }
 
 fn take(shard: &str, counter: u64) -> LeaseWrite {
-    LeaseWrite::Take { shard: shard.into(), owner: "worker".to_owned(), counter }
+    LeaseWrite::Take { shard: shard.into(), owner: "worker".to_owned(), counter, stream_creation_timestamp: None }
 }
 
 #[tokio::test]

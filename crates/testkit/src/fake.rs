@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use kinesis_logs_source::protocol::{RawRecord, RecordPage, Shard, ShardPage, ShardPosition};
+use kinesis_logs_source::protocol::{RawRecord, RecordPage, Shard, ShardPage, ShardPosition, StreamSummary};
 use kinesis_logs_source::{ApiError, ApiErrorKind, KinesisApi, SequenceNumber, ShardId, StreamId, Subscription};
 use tokio::time::Instant;
 
@@ -17,6 +17,8 @@ pub use subscriptions::FanOut;
 /// The operations that can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
+    /// `DescribeStreamSummary`
+    DescribeStreamSummary,
     /// `ListShards`
     ListShards,
     /// `GetShardIterator`
@@ -43,6 +45,8 @@ pub struct World {
     created: Instant,
     epoch: Timestamp,
     sequence: u64,
+    /// When the stream was created, as it says.
+    pub creation_timestamp: Timestamp,
     /// The most records that an answer holds. 10,000.
     pub page_records: usize,
     /// The most shards that a page of a listing holds. 1,000.
@@ -97,6 +101,7 @@ impl FakeKinesis {
             shards: Vec::new(),
             created: Instant::now(),
             epoch: whole_second(Timestamp::now()),
+            creation_timestamp: Timestamp::UNIX_EPOCH,
             sequence: 0,
             page_records: 10_000,
             list_page: 1_000,
@@ -391,6 +396,14 @@ impl KinesisApi for FakeKinesis {
         let mut world = self.world();
         world.called(Operation::ListShards, "ListShards", stream)?;
         Ok(world.list(next_token.as_deref()))
+    }
+
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamSummary, ApiError> {
+        tokio::task::yield_now().await;
+        let mut world = self.world();
+        world.called(Operation::DescribeStreamSummary, "DescribeStreamSummary", stream)?;
+        let arn = format!("arn:aws:kinesis:us-east-1:123456789012:stream/{}", stream.name());
+        Ok(StreamSummary::new(Some(arn), Some(world.creation_timestamp)))
     }
 
     async fn get_shard_iterator(

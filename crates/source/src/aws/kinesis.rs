@@ -13,7 +13,7 @@ use super::server_time::ServerTime;
 use super::{AwsOptions, ConnectError, fan_out};
 use crate::api::{KinesisApi, Subscription};
 use crate::error::{ApiError, ApiErrorKind};
-use crate::protocol::{RawRecord, RecordPage, Shard, ShardId, ShardPage, ShardPosition, StreamId};
+use crate::protocol::{RawRecord, RecordPage, Shard, ShardId, ShardPage, ShardPosition, StreamId, StreamSummary};
 
 /// A client of Amazon Kinesis, or of an emulator. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,6 +65,19 @@ impl KinesisApi for KinesisClient {
             next_token: answer.next_token,
             server_time: time.get(),
         })
+    }
+
+    async fn describe_stream(&self, stream: &StreamId) -> Result<StreamSummary, ApiError> {
+        let request = self
+            .client
+            .describe_stream_summary()
+            .stream_name(stream.name())
+            .set_stream_arn(stream.arn().map(str::to_owned));
+        let answer = request.send().await.map_err(|error| api_error("DescribeStreamSummary", error))?;
+        let summary = answer.stream_description_summary;
+        let created = summary.as_ref().and_then(|summary| summary.stream_creation_timestamp.to_millis().ok());
+        let created = created.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        Ok(StreamSummary::new(summary.map(|summary| summary.stream_arn), created))
     }
 
     async fn get_shard_iterator(

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Acker, ConsumerBuilder, Delivery};
 use crate::api::KinesisApi;
 use crate::calls::{Answer, Calls};
 use crate::clock::{now, sleep_until};
-use crate::error::{Error, LeaseStoreError};
+use crate::error::{ApiError, Error, LeaseStoreError};
 use crate::lease_store::LeaseStore;
 use crate::protocol::{
-    BatchId, Failures, Lease, Lent, Outcome, RetryPolicy, Scheduler, SchedulerRequest, StreamId, WriteOutcome,
+    BatchId, ConsumerSnapshot, Failures, Leader, Lease, Lent, Outcome, RetryPolicy, Scheduler, SchedulerRequest,
+    StreamId, StreamSummary, WriteOutcome,
 };
-use crate::stats::StatsHandle;
 use crate::subscriptions::Brought;
+use crate::telemetry::Telemetry;
 
 pub(super) struct Driver<A, S> {
     stream: StreamId,
@@ -25,8 +26,9 @@ pub(super) struct Driver<A, S> {
     store: Arc<S>,
     core: Scheduler,
     calls_in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
-    /// At most a listing and a write. They wait for no call to Kinesis: leases must be renewed in time.
-    store_in_flight: FuturesUnordered<BoxFuture<'static, StoreAnswer>>,
+    /// What a reader without leases does not ask: at most the stream's description, a listing and a write. They wait for
+    /// no other call: leases must be renewed in time.
+    own_in_flight: FuturesUnordered<BoxFuture<'static, OwnAnswer>>,
     /// Batches that the caller has not taken yet. What they weigh is bounded by the windows.
     waiting: VecDeque<Lent>,
     acks: mpsc::UnboundedSender<(BatchId, Outcome)>,
@@ -35,11 +37,12 @@ pub(super) struct Driver<A, S> {
     /// For making the store ready, and the seed of its jitter.
     retry: RetryPolicy,
     seed: u64,
-    stats: StatsHandle,
+    telemetry: Telemetry,
 }
 
-enum StoreAnswer {
-    Leases(Result<Vec<Lease>, LeaseStoreError>),
+enum OwnAnswer {
+    Stream(Result<StreamSummary, ApiError>),
+    Leases(Result<(Vec<Lease>, Option<Leader>), LeaseStoreError>),
     Written(Vec<Result<WriteOutcome, LeaseStoreError>>),
 }
 
@@ -47,24 +50,24 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
     pub(super) fn new(
         builder: ConsumerBuilder<A, S>,
         acks: mpsc::UnboundedSender<(BatchId, Outcome)>,
-        stats: StatsHandle,
+        telemetry: Telemetry,
     ) -> Self {
         let ConsumerBuilder { api, store, stream, config, max_in_flight, drain_timeout, seed } = builder;
         let exclusive = store.is_exclusive();
         Driver {
-            calls: Calls::new(api, stream.clone(), config.fan_out.as_ref(), stats.clone()),
+            calls: Calls::new(api, stream.clone(), config.fan_out.as_ref(), telemetry.clone()),
             retry: config.retry,
             core: Scheduler::new(stream.clone(), config, exclusive, seed, now()),
             stream,
             store: Arc::new(store),
             calls_in_flight: FuturesUnordered::new(),
-            store_in_flight: FuturesUnordered::new(),
+            own_in_flight: FuturesUnordered::new(),
             waiting: VecDeque::new(),
             acks,
             max_in_flight,
             drain_timeout,
             seed,
-            stats,
+            telemetry,
         }
     }
 
@@ -73,6 +76,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         sender: mpsc::Sender<Result<Delivery, Error>>,
         mut acks: mpsc::UnboundedReceiver<(BatchId, Outcome)>,
         mut shutdown: watch::Receiver<bool>,
+        mut snapshots: mpsc::UnboundedReceiver<oneshot::Sender<ConsumerSnapshot>>,
     ) {
         if let Err(error) = prepare(&self.stream, &*self.store, &self.retry, self.seed).await {
             return self.fail(error, &sender).await;
@@ -83,6 +87,9 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 return self.fail(error, &sender).await;
             }
             self.send_requests();
+            while let Some(event) = self.core.poll_event() {
+                self.telemetry.event(event);
+            }
             if self.core.is_finished() {
                 return;
             }
@@ -103,7 +110,12 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                     }
                     Ok(())
                 }
-                Some(answer) = self.store_in_flight.next() => self.handle_store(answer),
+                Some(asked) = snapshots.recv() => {
+                    // Whoever asked may have gone.
+                    let _ = asked.send(self.core.snapshot(now()));
+                    Ok(())
+                }
+                Some(answer) = self.own_in_flight.next() => self.handle_own(answer),
                 Some(answer) = self.calls_in_flight.next() => self.handle(answer),
                 permit = sender.reserve(), if !self.waiting.is_empty() => match permit {
                     Ok(permit) => {
@@ -138,12 +150,16 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
             tracing::trace!(stream = %self.stream, ?request, "request");
             let store = self.store.clone();
             match request {
+                SchedulerRequest::DescribeStream => {
+                    let describing = self.calls.describe_stream();
+                    self.own_in_flight.push(Box::pin(async move { OwnAnswer::Stream(describing.await) }));
+                }
                 SchedulerRequest::Kinesis(request) => self.calls_in_flight.push(self.calls.perform(request)),
                 SchedulerRequest::ListLeases => {
-                    self.store_in_flight.push(Box::pin(async move { StoreAnswer::Leases(store.list().await) }));
+                    self.own_in_flight.push(Box::pin(async move { OwnAnswer::Leases(list(&*store).await) }));
                 }
                 SchedulerRequest::WriteLeases(writes) => {
-                    self.store_in_flight.push(Box::pin(async move { StoreAnswer::Written(store.write(writes).await) }));
+                    self.own_in_flight.push(Box::pin(async move { OwnAnswer::Written(store.write(writes).await) }));
                 }
             }
         }
@@ -182,17 +198,26 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         Ok(())
     }
 
-    fn handle_store(&mut self, answer: StoreAnswer) -> Result<(), Error> {
-        let failure = match &answer {
-            StoreAnswer::Leases(answer) => answer.as_ref().err(),
-            StoreAnswer::Written(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
-        };
-        if let Some(error) = failure {
-            tracing::warn!(stream = %self.stream, %error, kind = ?error.kind, "the lease store failed");
-        }
+    fn handle_own(&mut self, answer: OwnAnswer) -> Result<(), Error> {
         match answer {
-            StoreAnswer::Leases(answer) => self.core.handle_leases(answer, now())?,
-            StoreAnswer::Written(answers) => self.core.handle_written(answers, now())?,
+            OwnAnswer::Stream(answer) => {
+                if let Err(error) = &answer {
+                    self.telemetry.call_failed(None, error);
+                }
+                self.core.handle_stream(answer, now())?;
+            }
+            OwnAnswer::Leases(answer) => {
+                if let Err(error) = &answer {
+                    self.telemetry.store_failed(error);
+                }
+                self.core.handle_leases(answer, now())?;
+            }
+            OwnAnswer::Written(answers) => {
+                if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
+                    self.telemetry.store_failed(error);
+                }
+                self.core.handle_written(answers, now())?;
+            }
         }
         self.note_progress();
         Ok(())
@@ -206,7 +231,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 self.keep(lent);
             }
             Some(Err(error)) => {
-                self.calls.note_failure(Some(&shard), &error);
+                self.telemetry.call_failed(Some(&shard), &error);
                 self.core.handle_subscription_ended(&shard, epoch, Err(error), now())?;
             }
             None => self.core.handle_subscription_ended(&shard, epoch, Ok(()), now())?,
@@ -218,23 +243,25 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
     /// Keeps batches until the caller takes them.
     fn keep(&mut self, lent: Vec<Lent>) {
         for lent in lent {
-            self.stats.update(|stats| {
-                stats.records += lent.batch.records.len() as u64;
-                stats.bytes += lent.batch.bytes() as u64;
-            });
+            self.telemetry.records(&lent.batch);
             self.waiting.push_back(lent);
         }
     }
 
     fn note_progress(&self) {
         let progress = self.core.progress();
-        self.stats.update(|stats| stats.progress = progress);
+        self.telemetry.stats.update(|stats| stats.progress = progress);
     }
 
     fn delivery(&self, lent: Lent) -> Delivery {
         let Lent { id, batch, range, abandoned } = lent;
         Delivery::new(batch, Acker::new(id, range, abandoned, self.acks.clone()))
     }
+}
+
+async fn list<S: LeaseStore>(store: &S) -> Result<(Vec<Lease>, Option<Leader>), LeaseStoreError> {
+    let leases = store.list().await?;
+    Ok((leases, store.leader().await?))
 }
 
 /// Makes the store ready. One that cannot be reached may be named wrongly, so that a few attempts must do.

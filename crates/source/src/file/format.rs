@@ -312,7 +312,12 @@ mod tests {
     #[test]
     fn members_that_are_not_known_survive_until_their_lease_is_deleted() {
         let mut contents = Contents::from_json(FILE.as_bytes(), "flow-logs").expect("a file");
-        let take = LeaseWrite::Take { shard: "shardId-000000000000".into(), owner: "worker".to_owned(), counter: 7 };
+        let take = LeaseWrite::Take {
+            shard: "shardId-000000000000".into(),
+            owner: "worker".to_owned(),
+            counter: 7,
+            stream_creation_timestamp: None,
+        };
         assert_eq!(contents.apply(&take), WriteOutcome::Done);
         let json: Value = serde_json::from_slice(&contents.to_json().expect("text")).expect("JSON");
         assert_eq!(json["note"], "moved by hand");

@@ -18,6 +18,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -179,6 +180,12 @@ impl Lease {
         self.checkpoint == Checkpoint::ShardEnd
     }
 
+    /// Whether it is of a stream of the same name that was created at another time. Times differ in fractions of a second
+    /// between services.
+    pub(crate) fn is_of_another(&self, created: Timestamp) -> bool {
+        self.stream_creation_timestamp.is_some_and(|time| time.as_second() != created.as_second())
+    }
+
     fn is_owned_by(&self, worker: &str) -> bool {
         self.owner.as_deref() == Some(worker)
     }
@@ -210,6 +217,8 @@ pub enum LeaseWrite {
         owner: String,
         /// The counter it last saw.
         counter: u64,
+        /// When the stream was created; nothing leaves the column alone.
+        stream_creation_timestamp: Option<Timestamp>,
     },
     /// Moves the checkpoint, if the author is still the owner and the counter is this one. Renews as well.
     Checkpoint {
@@ -231,6 +240,13 @@ pub enum LeaseWrite {
         /// The owner.
         owner: String,
     },
+    /// Puts a row, its counter one higher, in place of one that is about another stream, if that one's counter is this.
+    Replace {
+        /// The new row.
+        lease: Lease,
+        /// The counter last seen.
+        counter: u64,
+    },
     /// Removes the row, if the counter is this one.
     Delete {
         /// The shard.
@@ -244,7 +260,7 @@ impl LeaseWrite {
     /// The shard whose row it is about.
     pub fn shard(&self) -> &ShardId {
         match self {
-            LeaseWrite::Create { lease } => &lease.shard,
+            LeaseWrite::Create { lease } | LeaseWrite::Replace { lease, .. } => &lease.shard,
             LeaseWrite::Renew { shard, .. }
             | LeaseWrite::Take { shard, .. }
             | LeaseWrite::Checkpoint { shard, .. }
@@ -266,10 +282,13 @@ impl LeaseWrite {
             {
                 row.counter += 1;
             }
-            (LeaseWrite::Take { owner, counter, .. }, Some(row)) if counter_is(row, *counter) => {
+            (LeaseWrite::Take { owner, counter, stream_creation_timestamp, .. }, Some(row))
+                if counter_is(row, *counter) =>
+            {
                 row.owner_switches_since_checkpoint += u64::from(!row.is_owned_by(owner));
                 row.owner = Some(owner.clone());
                 row.checkpoint_owner = None;
+                row.stream_creation_timestamp = stream_creation_timestamp.or(row.stream_creation_timestamp);
                 row.counter += 1;
             }
             (LeaseWrite::Checkpoint { owner, counter, checkpoint, children, .. }, Some(row))
@@ -285,6 +304,9 @@ impl LeaseWrite {
             (LeaseWrite::Release { owner, .. }, Some(row)) if row.is_owned_by(owner) => {
                 row.owner = None;
                 row.counter += 1;
+            }
+            (LeaseWrite::Replace { lease, counter }, Some(row)) if counter_is(row, *counter) => {
+                *row = Lease { counter: counter + 1, ..lease.clone() };
             }
             (LeaseWrite::Delete { counter, shard }, Some(row)) if counter_is(row, *counter) => {
                 rows.remove(shard);
@@ -302,6 +324,20 @@ pub enum WriteOutcome {
     Done,
     /// Its condition did not hold: the row as it stands, if there is one.
     Refused(Option<Box<Lease>>),
+}
+
+/// The worker that assigns the leases of a table to all others, in [KCL 3]: workers of other kinds do not take any while
+/// it lives.
+///
+/// [KCL 3]: https://docs.aws.amazon.com/streams/latest/dev/kcl-migration-from-2-3.html
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leader {
+    /// Its name.
+    pub owner: String,
+    /// Changes with each of its heartbeats.
+    pub record_version: String,
+    /// For how long it stays the leader without one.
+    pub lease_duration: Duration,
 }
 
 #[cfg(test)]

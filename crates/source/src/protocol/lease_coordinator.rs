@@ -22,7 +22,10 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::lease::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
+use jiff::Timestamp;
+
+use super::diagnostics::ConsumerEvent;
+use super::lease::{Checkpoint, Leader, Lease, LeaseWrite, WriteOutcome};
 use super::pacing::{Failures, RetryPolicy};
 use super::shard::{Shard, ShardId};
 use super::shard_sync::{StartAt, leases_to_create};
@@ -92,6 +95,17 @@ pub(crate) struct LeaseCoordinator {
     to_create: BTreeMap<ShardId, Lease>,
     /// Leases to take, as planned last.
     to_take: BTreeSet<ShardId>,
+    /// Leases to remove, with their counters.
+    to_delete: BTreeMap<ShardId, u64>,
+    /// Leases of an earlier stream of this name, with their counters.
+    outdated: BTreeMap<ShardId, u64>,
+    /// Complete leases of shards that the last listing did not show.
+    gone: BTreeSet<ShardId>,
+    /// KCL 3's leader, and since when it is seen with its last heartbeat.
+    leader: Option<(Leader, Instant)>,
+    /// Whether it lived when leases were last planned.
+    is_ruled: bool,
+    stream_created: Option<Timestamp>,
     listing: Listing,
     /// Whether leases were ever listed.
     listed: bool,
@@ -100,6 +114,7 @@ pub(crate) struct LeaseCoordinator {
     not_before: Instant,
     failures: Failures,
     events: VecDeque<LeaseEvent>,
+    news: VecDeque<ConsumerEvent>,
     /// Whether no more leases are wanted.
     leaving: bool,
     rng: fastrand::Rng,
@@ -126,20 +141,20 @@ enum Listing {
     InFlight(Instant),
 }
 
-struct Held {
+pub(crate) struct Held {
     counter: u64,
     /// When the last write that succeeded was sent.
     renewed: Instant,
-    written: Checkpoint,
+    pub(crate) written: Checkpoint,
     /// Where the checkpoint is to go.
     wanted: Checkpoint,
     children: Vec<ShardId>,
-    checkpointed: Instant,
+    pub(crate) checkpointed: Instant,
     /// Whether a write's outcome is not known, so that a further one may find the row already changed by it.
     in_doubt: bool,
     /// Whether it was announced as readable.
-    readable: bool,
-    releasing: bool,
+    pub(crate) readable: bool,
+    pub(crate) releasing: bool,
 }
 
 impl Held {
@@ -160,12 +175,19 @@ impl LeaseCoordinator {
             held: BTreeMap::new(),
             to_create: BTreeMap::new(),
             to_take: BTreeSet::new(),
+            to_delete: BTreeMap::new(),
+            outdated: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            leader: None,
+            is_ruled: false,
+            stream_created: None,
             listing: Listing::Due(now),
             listed: false,
             writing: None,
             not_before: now,
             failures: Failures::default(),
             events: VecDeque::new(),
+            news: VecDeque::new(),
             leaving: false,
             rng: fastrand::Rng::with_seed(seed),
         }
@@ -198,8 +220,8 @@ impl LeaseCoordinator {
             _ => None,
         };
         let writes = self.held.values().filter_map(|held| self.write_due(held)).filter(|_| self.writing.is_none());
-        let planned = !(self.to_create.is_empty() && self.to_take.is_empty()) && self.writing.is_none();
-        let planned = planned.then_some(self.not_before);
+        let is_planned = !(self.to_create.is_empty() && self.to_take.is_empty() && self.to_delete.is_empty());
+        let planned = (is_planned && self.writing.is_none()).then_some(self.not_before);
         let asking = listing.into_iter().chain(writes).chain(planned).min().map(|at| at.max(self.not_before));
         let expiry = self.held.values().map(|held| held.renewed + self.config.failover_time);
         let expiry = expiry.min().filter(|_| !self.exclusive);
@@ -210,14 +232,25 @@ impl LeaseCoordinator {
         self.events.pop_front()
     }
 
-    /// Takes the answer to [`LeaseRequest::List`]. `Err` gives the failure back if it is final.
+    /// What happened that is worth telling.
+    pub(crate) fn poll_news(&mut self) -> Option<ConsumerEvent> {
+        self.news.pop_front()
+    }
+
+    /// When the stream was created, if that is known: before leases are listed.
+    pub(crate) fn set_stream_created(&mut self, created: Option<Timestamp>) {
+        self.stream_created = created;
+    }
+
+    /// Takes the answer to [`LeaseRequest::List`]: the leases, and KCL 3's leader if there is one. `Err` gives the failure
+    /// back if it is final.
     pub(crate) fn handle_leases(
         &mut self,
-        answer: Result<Vec<Lease>, LeaseStoreError>,
+        answer: Result<(Vec<Lease>, Option<Leader>), LeaseStoreError>,
         now: Instant,
     ) -> Result<(), LeaseStoreError> {
-        let leases = match answer {
-            Ok(leases) => leases,
+        let (leases, leader) = match answer {
+            Ok(listed) => listed,
             Err(error) => {
                 self.listing = Listing::Due(now);
                 return self.failed(error, now);
@@ -226,8 +259,15 @@ impl LeaseCoordinator {
         let Listing::InFlight(asked) = self.listing else { return Ok(()) };
         self.failures.succeeded();
         self.listed = true;
+        self.note_leader(leader, now);
+        self.outdated.clear();
         let mut before = std::mem::take(&mut self.seen);
         for lease in leases {
+            if self.stream_created.is_some_and(|created| lease.is_of_another(created)) {
+                before.remove(&lease.shard);
+                self.outdated.insert(lease.shard, lease.counter);
+                continue;
+            }
             let seen = match before.remove(&lease.shard) {
                 // As it was; or written by this worker since the store was asked.
                 Some(seen) if seen.lease.counter >= lease.counter => seen,
@@ -285,13 +325,40 @@ impl LeaseCoordinator {
     ///
     /// `start` is where a worker begins that finds no leases at all.
     pub(crate) fn handle_shards<'a>(&mut self, shards: impl Iterator<Item = &'a Shard>, start: &StartAt) {
-        if !self.listed || self.leaving {
+        if !self.listed || self.leaving || self.is_ruled {
             return;
         }
+        // All of a stream that was made anew is new.
+        let anew = StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None };
+        let start = if self.outdated.is_empty() { start } else { &anew };
+        let shards: Vec<&Shard> = shards.collect();
         let leases = self.seen.iter().map(|(shard, seen)| (shard, &seen.lease)).collect();
-        for lease in leases_to_create(&shards.collect::<Vec<_>>(), &leases, start) {
+        for lease in leases_to_create(&shards, &leases, start) {
+            let lease = Lease { stream_creation_timestamp: self.stream_created, ..lease };
             self.to_create.insert(lease.shard.clone(), lease);
         }
+        let is_listed = |shard: &ShardId| shards.iter().any(|listed| listed.id == *shard);
+        let unlisted = self.outdated.iter().filter(|(shard, _)| !is_listed(shard));
+        self.to_delete.extend(unlisted.map(|(shard, counter)| (shard.clone(), *counter)));
+    }
+
+    /// Removes the leases of shards that were read to their ends and that two complete listings, of which `shards` is the
+    /// second, did not show: they are past their retention. One of which a child has no lease yet says where that begins.
+    pub(crate) fn clean_up(&mut self, shards: &BTreeMap<ShardId, Shard>) {
+        if self.leaving || self.is_ruled {
+            return;
+        }
+        let is_needed = |shard: &ShardId| {
+            let mut children = shards.values().filter(|child| child.parents.contains(shard));
+            children.any(|child| !self.seen.contains_key(&child.id))
+        };
+        let complete = self.seen.values().filter(|seen| seen.lease.is_complete());
+        let gone = complete
+            .map(|seen| (&seen.lease.shard, seen.lease.counter))
+            .filter(|(shard, _)| !shards.contains_key(*shard) && !self.held.contains_key(*shard) && !is_needed(shard));
+        let gone: BTreeMap<ShardId, u64> = gone.map(|(shard, counter)| (shard.clone(), counter)).collect();
+        let before = std::mem::replace(&mut self.gone, gone.keys().cloned().collect());
+        self.to_delete.extend(gone.into_iter().filter(|(shard, _)| before.contains(shard)));
     }
 
     /// Whether leases were listed, so that shards without one can be told.
@@ -315,7 +382,9 @@ impl LeaseCoordinator {
         for child in children {
             let has_parents = child.parents.iter().all(|parent| self.seen.contains_key(parent));
             if has_parents && !self.seen.contains_key(&child.id) {
-                self.to_create.insert(child.id.clone(), Lease::of_shard(&child, Checkpoint::TrimHorizon, None));
+                let lease = Lease::of_shard(&child, Checkpoint::TrimHorizon, None);
+                let lease = Lease { stream_creation_timestamp: self.stream_created, ..lease };
+                self.to_create.insert(child.id.clone(), lease);
             }
         }
     }
@@ -325,6 +394,7 @@ impl LeaseCoordinator {
         self.leaving = true;
         self.to_create.clear();
         self.to_take.clear();
+        self.to_delete.clear();
         for held in self.held.values_mut() {
             held.releasing |= !held.readable;
         }
@@ -368,7 +438,12 @@ impl LeaseCoordinator {
 
     /// Whether leases are still to be added.
     pub(crate) fn is_creating(&self) -> bool {
-        !self.to_create.is_empty()
+        !(self.to_create.is_empty() && self.outdated.is_empty())
+    }
+
+    /// The leases that are held, and how they stand.
+    pub(crate) fn held(&self) -> impl Iterator<Item = (&ShardId, &Held)> {
+        self.held.iter()
     }
 
     fn failed(&mut self, error: LeaseStoreError, now: Instant) -> Result<(), LeaseStoreError> {

@@ -46,6 +46,32 @@ pub enum Request {
     },
 }
 
+/// What `DescribeStreamSummary` says of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamSummary {
+    /// Its ARN.
+    pub arn: Option<String>,
+    /// When it was created.
+    pub creation_timestamp: Option<Timestamp>,
+}
+
+impl StreamSummary {
+    /// A summary of the stream with this ARN.
+    pub fn new(arn: Option<String>, creation_timestamp: Option<Timestamp>) -> Self {
+        StreamSummary { arn, creation_timestamp }
+    }
+
+    /// How KCL names the stream where a table holds the leases of several: `account:name:creationEpoch`, such as
+    /// `123456789012:flow-logs:1700000000`. Nothing if the answer did not say enough.
+    pub fn identifier(&self) -> Option<String> {
+        // arn:aws:kinesis:region:account:stream/name
+        let mut parts = self.arn.as_deref()?.splitn(6, ':').skip(4);
+        let (account, name) = (parts.next()?, parts.next()?.strip_prefix("stream/")?);
+        Some(format!("{account}:{name}:{}", self.creation_timestamp?.as_second()))
+    }
+}
+
 /// One answer to `ListShards`.
 #[derive(Debug, Clone)]
 pub struct ShardPage {

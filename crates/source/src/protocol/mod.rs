@@ -13,6 +13,7 @@
 //! A shard is read by polling, or by enhanced fan-out, where answers come by themselves: see [`FanOut`].
 
 mod ack_window;
+mod diagnostics;
 mod fan_out;
 mod lease;
 mod lease_coordinator;
@@ -26,14 +27,15 @@ mod shard_consumer;
 mod shard_sync;
 mod stream_consumer;
 
+pub use diagnostics::{ConsumerEvent, ConsumerSnapshot, ShardSnapshot, ShardState};
 pub use fan_out::FanOut;
-pub use lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
+pub use lease::{Checkpoint, ExtendedSequenceNumber, Leader, Lease, LeaseWrite, WriteOutcome};
 pub use lease_coordinator::LeaseConfig;
-pub use messages::{Fetched, RawRecord, RecordPage, Request, ShardPage, SubscriptionEvent};
+pub use messages::{Fetched, RawRecord, RecordPage, Request, ShardPage, StreamSummary, SubscriptionEvent};
 #[cfg(feature = "driver")]
 pub(crate) use pacing::Failures;
 pub use pacing::{Pacing, RetryPolicy};
-pub use position::{ShardPosition, StartPosition, Stop};
+pub use position::{ShardPosition, StartPosition, Stop, UnusableCheckpoint};
 pub use scheduler::{BatchId, Lent, Outcome, PositionRange, Scheduler, SchedulerConfig, SchedulerRequest};
 pub use shard::{SequenceNumber, Shard, ShardId, StreamId};
 pub use stream_consumer::{ConsumerConfig, Progress, ShardSelection, StreamConsumer};

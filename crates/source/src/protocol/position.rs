@@ -32,6 +32,17 @@ pub enum Stop {
     At(Timestamp),
 }
 
+/// What to do about checkpoints that say nothing of the stream: those of a stream of the same name that was deleted, and
+/// those that Kinesis refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnusableCheckpoint {
+    /// End with an error: the table, the file or the stream may be the wrong one.
+    #[default]
+    Fail,
+    /// Read the stream, or the shard, from its beginning.
+    TrimHorizon,
+}
+
 /// Where a shard iterator is to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShardPosition {

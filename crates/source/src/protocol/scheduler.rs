@@ -26,26 +26,30 @@
 //! *Exactly once* is for a sink that commits a batch's range together with its data, and looks there for what it has
 //! before it adds: (shard, sequence number, sub-sequence number) identifies a record for good.
 
+mod identity;
 mod reading;
 mod subscriptions;
+mod telling;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::diagnostics::ConsumerEvent;
 use super::fan_out::FanOut;
-use super::lease::{Checkpoint, ExtendedSequenceNumber, Lease, LeaseWrite, WriteOutcome};
+use super::lease::{Checkpoint, ExtendedSequenceNumber, Leader, Lease, LeaseWrite, WriteOutcome};
 use super::lease_coordinator::{LeaseConfig, LeaseCoordinator, LeaseEvent, LeaseRequest};
 use super::messages::{RecordPage, Request, ShardPage};
-use super::pacing::{Pacing, RetryPolicy};
-use super::position::{StartPosition, Stop};
+use super::pacing::{Failures, Pacing, RetryPolicy};
+use super::position::{StartPosition, Stop, UnusableCheckpoint};
 use super::shard::{Shard, ShardId, StreamId};
 use super::shard_consumer::Finish;
 use super::shard_sync::StartAt;
 use super::stream_consumer::{ConsumerConfig, Progress, ShardSelection, StreamConsumer};
 use crate::error::{ApiError, Error, LeaseStoreError};
 use crate::record::Batch;
+use identity::Created;
 use reading::Reading;
 
 /// What a [`Scheduler`] reads, and how.
@@ -58,6 +62,8 @@ pub struct SchedulerConfig {
     pub stop: Stop,
     /// Ends after this many records.
     pub count: Option<u64>,
+    /// What it does about checkpoints of another stream, and such as Kinesis refuses.
+    pub unusable_checkpoint: UnusableCheckpoint,
     /// How fast it reads each shard.
     pub pacing: Pacing,
     /// By enhanced fan-out, or else by polling.
@@ -82,6 +88,7 @@ impl SchedulerConfig {
             start: StartPosition::default(),
             stop: Stop::default(),
             count: None,
+            unusable_checkpoint: UnusableCheckpoint::default(),
             pacing: Pacing::default(),
             fan_out: None,
             retry: RetryPolicy::default(),
@@ -96,9 +103,11 @@ impl SchedulerConfig {
 /// Something to do for a [`Scheduler`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchedulerRequest {
+    /// `DescribeStreamSummary`; the answer goes to [`Scheduler::handle_stream`].
+    DescribeStream,
     /// A call to Kinesis; the answer goes to [`Scheduler::handle_shards`] and its like.
     Kinesis(Request),
-    /// A listing of the leases; the answer goes to [`Scheduler::handle_leases`].
+    /// A listing of the leases, and who leads; the answer goes to [`Scheduler::handle_leases`].
     ListLeases,
     /// Writes to the lease store; the answers go to [`Scheduler::handle_written`].
     WriteLeases(Vec<LeaseWrite>),
@@ -169,6 +178,8 @@ pub struct Scheduler {
     stream: StreamConsumer,
     leases: LeaseCoordinator,
     stream_id: StreamId,
+    created: Created,
+    describe_failures: Failures,
     reading: BTreeMap<ShardId, Reading>,
     /// The shards of the latest listing.
     shards: BTreeMap<ShardId, Shard>,
@@ -179,6 +190,8 @@ pub struct Scheduler {
     /// Records that may still be lent.
     remaining: Option<u64>,
     draining: bool,
+    events: VecDeque<ConsumerEvent>,
+    rng: fastrand::Rng,
 }
 
 impl Scheduler {
@@ -198,6 +211,8 @@ impl Scheduler {
             stream: StreamConsumer::new(stream.clone(), reads, seed, now),
             leases: LeaseCoordinator::new(config.leases.clone(), config.retry, exclusive, !seed, now),
             stream_id: stream,
+            created: Created::Due(now),
+            describe_failures: Failures::default(),
             reading: BTreeMap::new(),
             shards: BTreeMap::new(),
             stopped: BTreeSet::new(),
@@ -205,6 +220,8 @@ impl Scheduler {
             epoch: 0,
             remaining: config.count,
             draining: config.count == Some(0),
+            events: VecDeque::new(),
+            rng: fastrand::Rng::with_seed(seed.rotate_left(32)),
             config,
         }
     }
@@ -213,11 +230,23 @@ impl Scheduler {
     /// is handled.
     pub fn poll_request(&mut self, may_call: bool, now: Instant) -> Option<SchedulerRequest> {
         self.advance(now);
+        match self.created {
+            Created::Due(at) if at <= now && may_call => {
+                self.created = Created::InFlight;
+                return Some(SchedulerRequest::DescribeStream);
+            }
+            Created::Due(_) | Created::InFlight => return self.poll_stream(may_call, now),
+            Created::Known(_) => {}
+        }
         match self.leases.poll_request(now) {
             Some(LeaseRequest::List) => return Some(SchedulerRequest::ListLeases),
             Some(LeaseRequest::Write(writes)) => return Some(SchedulerRequest::WriteLeases(writes)),
             None => self.advance(now),
         }
+        self.poll_stream(may_call, now)
+    }
+
+    fn poll_stream(&mut self, may_call: bool, now: Instant) -> Option<SchedulerRequest> {
         if !may_call || !self.may_read() {
             return None;
         }
@@ -227,7 +256,12 @@ impl Scheduler {
     /// When to call [`poll_request`](Self::poll_request) again if no answer comes before.
     pub fn next_wake(&self, may_call: bool) -> Option<Instant> {
         let stream = self.stream.next_wake().filter(|_| may_call && self.may_read());
-        stream.into_iter().chain(self.leases.next_wake()).min()
+        let leases = match self.created {
+            Created::Known(_) => self.leases.next_wake(),
+            Created::Due(at) => Some(at).filter(|_| may_call),
+            Created::InFlight => None,
+        };
+        stream.into_iter().chain(leases).min()
     }
 
     /// Whether there is nothing more to do: all was read and settled, or given back.
@@ -278,6 +312,7 @@ impl Scheduler {
         if let Some(shards) = self.stream.take_listing() {
             self.shards = shards.into_iter().map(|shard| (shard.id.clone(), shard)).collect();
             self.sync_shards();
+            self.leases.clean_up(&self.shards);
         }
         Ok(())
     }
@@ -290,6 +325,13 @@ impl Scheduler {
         answer: Result<String, ApiError>,
         now: Instant,
     ) -> Result<(), Error> {
+        let answer = match answer {
+            Ok(iterator) => Ok(iterator),
+            Err(error) => match self.check_refusal(shard, epoch, error, now)? {
+                Some(error) => Err(error),
+                None => return Ok(()),
+            },
+        };
         self.stream.handle_iterator(shard, epoch, answer, now)
     }
 
@@ -306,7 +348,14 @@ impl Scheduler {
     }
 
     /// Takes the answer to [`SchedulerRequest::ListLeases`].
-    pub fn handle_leases(&mut self, answer: Result<Vec<Lease>, LeaseStoreError>, now: Instant) -> Result<(), Error> {
+    pub fn handle_leases(
+        &mut self,
+        answer: Result<(Vec<Lease>, Option<Leader>), LeaseStoreError>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if let Ok((leases, _)) = &answer {
+            self.check_leases(leases)?;
+        }
         self.leases.handle_leases(answer, now).map_err(|source| self.lease_error(source))?;
         self.sync_shards();
         self.advance(now);
@@ -352,6 +401,9 @@ impl Scheduler {
 
     /// Follows up on what the parts report.
     fn advance(&mut self, now: Instant) {
+        while let Some(news) = self.leases.poll_news() {
+            self.tell(news);
+        }
         // Before the stream has answered, the read's own end is not known.
         while let Some(event) = self.stream.server_time().and_then(|_| self.leases.poll_event()) {
             match event {
@@ -392,6 +444,8 @@ impl Scheduler {
         if children.is_empty() {
             self.stream.want_listing(now);
         }
+        let names = children.iter().map(|child| child.id.clone()).collect();
+        self.tell(ConsumerEvent::ShardEnded { shard: shard.clone(), children: names });
         self.leases.complete(shard, children);
     }
 

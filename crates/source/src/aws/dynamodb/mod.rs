@@ -168,7 +168,10 @@ impl DynamoDbLeaseStore {
             row.owner.as_deref() == Some(owner) && row.counter.checked_sub(1) == Some(counter)
         };
         match write {
-            LeaseWrite::Create { lease } => self.keys.row(&self.keys.item(lease)) == Row::Lease(Box::new(row.clone())),
+            LeaseWrite::Create { lease } => self.is_stored_as(lease, row),
+            LeaseWrite::Replace { lease, counter } => {
+                self.is_stored_as(&Lease { counter: counter + 1, ..lease.clone() }, row)
+            }
             LeaseWrite::Renew { owner, counter, .. } => is_next(owner, *counter),
             LeaseWrite::Take { owner, counter, .. } => is_next(owner, *counter) && row.checkpoint_owner.is_none(),
             LeaseWrite::Checkpoint { owner, counter, checkpoint, children, .. } => {
@@ -184,12 +187,15 @@ impl DynamoDbLeaseStore {
         }
     }
 
+    fn is_stored_as(&self, lease: &Lease, row: &Lease) -> bool {
+        self.keys.row(&self.keys.item(lease)) == Row::Lease(Box::new(row.clone()))
+    }
+
     fn failed(&self, error: ApiError) -> LeaseStoreError {
         let kind = match error.kind {
             ApiErrorKind::Throttled => LeaseStoreErrorKind::Throttled,
-            ApiErrorKind::AccessDenied | ApiErrorKind::Credentials | ApiErrorKind::Kms => {
-                LeaseStoreErrorKind::AccessDenied
-            }
+            ApiErrorKind::AccessDenied | ApiErrorKind::Kms => LeaseStoreErrorKind::AccessDenied,
+            ApiErrorKind::Credentials => LeaseStoreErrorKind::Credentials,
             kind if kind.is_retryable() => LeaseStoreErrorKind::Unavailable,
             _ => LeaseStoreErrorKind::Other,
         };

@@ -32,7 +32,7 @@ const STREAM_NAME: &str = "streamName";
 const SHARD_ID: &str = "shardId";
 /// Ours alone: milliseconds since 1970.
 const START_TIMESTAMP: &str = "startTimestamp";
-const STREAM_CREATION_TIMESTAMP: &str = "streamCreationTimestamp";
+pub(super) const STREAM_CREATION_TIMESTAMP: &str = "streamCreationTimestamp";
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 

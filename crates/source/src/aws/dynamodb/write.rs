@@ -7,6 +7,7 @@
 //! | take | counter | owner, counter + 1, switches + 1 if the owner is another; removes `checkpointOwner` |
 //! | checkpoint | counter, owner | checkpoint, counter + 1, switches = 0, children; removes what was pending |
 //! | release | owner | counter + 1; removes the owner |
+//! | replace | counter | the item |
 //! | delete | counter | removes the item |
 //!
 //! Only the attributes that are named change: those of other versions of KCL live on.
@@ -19,6 +20,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
@@ -30,7 +32,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use super::row::{
     CHECKPOINT, CHECKPOINT_OWNER, CHECKPOINT_SUB_SEQUENCE_NUMBER, CHILD_SHARD_IDS, Item, Keys, LEASE_COUNTER,
-    LEASE_KEY, LEASE_OWNER, OWNER_SWITCHES, number, string, string_set,
+    LEASE_KEY, LEASE_OWNER, OWNER_SWITCHES, STREAM_CREATION_TIMESTAMP, number, string, string_set,
 };
 use crate::aws::error::api_error;
 use crate::error::ApiError;
@@ -64,25 +66,39 @@ pub(super) async fn send(client: &Client, table: &str, keys: &Keys, write: &Leas
     };
     let answer = match write {
         LeaseWrite::Create { lease } => {
-            let attempts = Attempts::default();
-            let request = client
+            let put = client.put_item().condition_expression(format!("attribute_not_exists({LEASE_KEY})"));
+            send_put(put.table_name(table).set_item(Some(keys.item(lease)))).await
+        }
+        LeaseWrite::Replace { lease, counter } => {
+            let put = client
                 .put_item()
-                .table_name(table)
-                .set_item(Some(keys.item(lease)))
-                .condition_expression(format!("attribute_not_exists({LEASE_KEY})"))
-                .return_values_on_condition_check_failure(AllOld);
-            answer("PutItem", request.customize().interceptor(attempts.clone()).send().await, &attempts)
+                .condition_expression(format!("{LEASE_COUNTER} = :counter"))
+                .expression_attribute_values(":counter", number(counter));
+            let mut item = keys.item(lease);
+            item.insert(LEASE_COUNTER.to_owned(), number(u128::from(*counter) + 1));
+            send_put(put.table_name(table).set_item(Some(item))).await
         }
         LeaseWrite::Renew { owner, counter, .. } => {
             let renew = update().update_expression(format!("SET {LEASE_COUNTER} = :next"));
             send_update(if_owned(renew, owner, *counter)).await
         }
-        LeaseWrite::Take { owner, counter, .. } => {
+        LeaseWrite::Take { owner, counter, stream_creation_timestamp, .. } => {
             // The owner before decides whether it is a switch, and is not known here. It is rarely the same.
+            let set_created = match stream_creation_timestamp {
+                Some(_) => format!(", {STREAM_CREATION_TIMESTAMP} = :created"),
+                None => String::new(),
+            };
+            let created = stream_creation_timestamp.map(|time| number(time.as_millisecond()));
             let take = |switch: &str, condition: &str| {
-                if_counter(update(), *counter)
+                let update = if_counter(update(), *counter);
+                let update = match &created {
+                    Some(created) => update.expression_attribute_values(":created", created.clone()),
+                    None => update,
+                };
+                update
                     .update_expression(format!(
-                        "SET {LEASE_OWNER} = :owner, {LEASE_COUNTER} = :next {switch} REMOVE {CHECKPOINT_OWNER}"
+                        "SET {LEASE_OWNER} = :owner, {LEASE_COUNTER} = :next{set_created} {switch} \
+                         REMOVE {CHECKPOINT_OWNER}"
                     ))
                     .condition_expression(format!("{LEASE_COUNTER} = :counter AND {condition}"))
                     .expression_attribute_values(":owner", string(owner))
@@ -153,6 +169,12 @@ fn if_owned(update: UpdateItemFluentBuilder, owner: &str, counter: u64) -> Updat
     if_counter(update, counter)
         .condition_expression(format!("{LEASE_COUNTER} = :counter AND {LEASE_OWNER} = :owner"))
         .expression_attribute_values(":owner", string(owner))
+}
+
+async fn send_put(put: PutItemFluentBuilder) -> Result<Answer, ApiError> {
+    let attempts = Attempts::default();
+    let put = put.return_values_on_condition_check_failure(AllOld);
+    answer("PutItem", put.customize().interceptor(attempts.clone()).send().await, &attempts)
 }
 
 async fn send_update(update: UpdateItemFluentBuilder) -> Result<Answer, ApiError> {

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::{LeaseCoordinator, LeaseEvent, Seen};
-use crate::protocol::lease::LeaseWrite;
+use crate::protocol::diagnostics::ConsumerEvent;
+use crate::protocol::lease::{Leader, LeaseWrite};
 use crate::protocol::planner::{Candidate, leases_to_take};
 use crate::protocol::shard::ShardId;
 
@@ -21,6 +22,12 @@ impl LeaseCoordinator {
     /// Decides anew which leases to take.
     pub(super) fn plan(&mut self, now: Instant) {
         if self.leaving {
+            return;
+        }
+        self.is_ruled = self.leader.as_ref().is_some_and(|(leader, since)| now < *since + leader.lease_duration);
+        if self.is_ruled {
+            self.to_take.clear();
+            self.to_create.clear();
             return;
         }
         let mut rng = self.rng.fork();
@@ -42,7 +49,23 @@ impl LeaseCoordinator {
             return Some(worker);
         }
         let alive = !self.exclusive && now < seen.since + self.config.failover_time;
-        seen.lease.owner.as_deref().filter(|owner| alive && *owner != worker)
+        // Until it is handed over, it is the one's that hands it over.
+        let owner = seen.lease.checkpoint_owner.as_deref().or(seen.lease.owner.as_deref());
+        owner.filter(|owner| alive && *owner != worker)
+    }
+
+    /// A leader lives while its heartbeats are seen, by this worker's clock, and at first for as long as it may go
+    /// without.
+    pub(super) fn note_leader(&mut self, leader: Option<Leader>, now: Instant) {
+        let before = self.leader.take();
+        self.leader = leader.map(|leader| match before {
+            Some((before, since)) if before.record_version == leader.record_version => (leader, since),
+            Some((before, _)) if before.owner == leader.owner => (leader, now),
+            _ => {
+                self.news.push_back(ConsumerEvent::LeaderRules { leader: leader.owner.clone() });
+                (leader, now)
+            }
+        });
     }
 
     /// Announces the leases that are held and whose parents are all read.

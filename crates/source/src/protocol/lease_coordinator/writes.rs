@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::{Held, LeaseCoordinator, LeaseEvent, Seen};
+use super::{Held, LeaseCoordinator, LeaseEvent, Listing, Seen};
+use crate::protocol::diagnostics::ConsumerEvent;
 use crate::protocol::lease::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
 use crate::protocol::shard::ShardId;
 
@@ -12,7 +13,14 @@ impl LeaseCoordinator {
         // Parents first: a shard without a lease of which a descendant has one counts as dealt with.
         let awaits_parent = |lease: &Lease| lease.parents.iter().any(|parent| self.to_create.contains_key(parent));
         let creatable = self.to_create.values().filter(|lease| !awaits_parent(lease));
-        let mut writes: Vec<LeaseWrite> = creatable.map(|lease| LeaseWrite::Create { lease: lease.clone() }).collect();
+        let create = |lease: &Lease| match self.outdated.get(&lease.shard) {
+            Some(&counter) => LeaseWrite::Replace { lease: lease.clone(), counter },
+            None => LeaseWrite::Create { lease: lease.clone() },
+        };
+        let mut writes: Vec<LeaseWrite> = creatable.map(create).collect();
+        for (shard, &counter) in &self.to_delete {
+            writes.push(LeaseWrite::Delete { shard: shard.clone(), counter });
+        }
         let owner = &self.config.worker_id;
         for shard in &self.to_take {
             if let Some(seen) = self.seen.get(shard) {
@@ -20,6 +28,7 @@ impl LeaseCoordinator {
                     shard: shard.clone(),
                     owner: owner.clone(),
                     counter: seen.lease.counter,
+                    stream_creation_timestamp: self.stream_created,
                 });
             }
         }
@@ -68,8 +77,32 @@ impl LeaseCoordinator {
                 self.seen.entry(shard).or_insert(Seen::new(lease, now));
                 self.plan(now);
             }
+            (LeaseWrite::Replace { lease, counter }, WriteOutcome::Done) => {
+                self.to_create.remove(&shard);
+                self.outdated.remove(&shard);
+                let lease = Lease { counter: counter + 1, ..lease };
+                self.seen.insert(shard, Seen::new(lease, now));
+                self.plan(now);
+            }
+            (LeaseWrite::Delete { .. }, WriteOutcome::Done) => {
+                self.to_delete.remove(&shard);
+                self.outdated.remove(&shard);
+                if self.seen.remove(&shard).is_some() {
+                    self.news.push_back(ConsumerEvent::LeaseDeleted { shard });
+                }
+            }
+            (LeaseWrite::Replace { .. } | LeaseWrite::Delete { .. }, WriteOutcome::Refused(_)) => {
+                // Another worker was faster; a listing tells to what.
+                self.to_create.remove(&shard);
+                self.to_delete.remove(&shard);
+                self.outdated.remove(&shard);
+                self.listing = Listing::Due(now);
+            }
             (write @ LeaseWrite::Take { .. }, WriteOutcome::Done) => {
                 self.to_take.remove(&shard);
+                let from = self.seen.get(&shard).and_then(|seen| seen.lease.owner.clone());
+                let from = from.filter(|owner| *owner != self.config.worker_id);
+                self.news.push_back(ConsumerEvent::LeaseTaken { shard, from });
                 if let Some(lease) = self.note(&write, now) {
                     self.hold(lease, sent);
                 }
@@ -80,6 +113,7 @@ impl LeaseCoordinator {
             }
             (LeaseWrite::Release { .. }, WriteOutcome::Done) => {
                 self.held.remove(&shard);
+                self.news.push_back(ConsumerEvent::LeaseReleased { shard });
             }
             (write, WriteOutcome::Done) => {
                 if let Some(held) = self.held.get_mut(&shard) {
@@ -89,6 +123,8 @@ impl LeaseCoordinator {
                     if let LeaseWrite::Checkpoint { checkpoint, .. } = &write {
                         held.written = checkpoint.clone();
                         held.checkpointed = sent;
+                        let (shard, checkpoint) = (shard.clone(), checkpoint.clone());
+                        self.news.push_back(ConsumerEvent::Checkpointed { shard, checkpoint });
                     }
                 }
                 self.note(&write, now);
@@ -159,7 +195,11 @@ impl LeaseCoordinator {
     }
 
     pub(super) fn lose(&mut self, shard: &ShardId) {
-        if self.held.remove(shard).is_some_and(|held| held.readable) {
+        let Some(held) = self.held.remove(shard) else { return };
+        let to = self.seen.get(shard).and_then(|seen| seen.lease.owner.clone());
+        let to = to.filter(|owner| *owner != self.config.worker_id);
+        self.news.push_back(ConsumerEvent::LeaseLost { shard: shard.clone(), to });
+        if held.readable {
             self.events.push_back(LeaseEvent::Lost(shard.clone()));
         }
     }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{BatchId, Lent, PositionRange, Scheduler};
 use crate::protocol::ack_window::{AckWindow, WindowLimits};
+use crate::protocol::diagnostics::ConsumerEvent;
 use crate::protocol::lease::{Checkpoint, ExtendedSequenceNumber, Lease};
 use crate::protocol::messages::{Fetched, RawRecord};
 use crate::protocol::position::{ShardPosition, StartPosition};
@@ -38,6 +39,10 @@ pub(super) struct Reading {
     pub(super) not_before: Option<Timestamp>,
     pub(super) window: AckWindow,
     pub(super) paused: bool,
+    pub(super) millis_behind_latest: Option<i64>,
+    pub(super) last_arrival: Option<Timestamp>,
+    pub(super) records: u64,
+    pub(super) bytes: u64,
     /// How often the batch that ended there was abandoned, of those that are not settled since.
     pub(super) abandoned: BTreeMap<ExtendedSequenceNumber, u32>,
     pub(super) end: Option<(Finish, Vec<Shard>)>,
@@ -87,6 +92,10 @@ impl Scheduler {
             not_before,
             window: AckWindow::default(),
             paused: false,
+            millis_behind_latest: None,
+            last_arrival: None,
+            records: 0,
+            bytes: 0,
             abandoned: BTreeMap::new(),
             end: None,
             shard,
@@ -96,7 +105,7 @@ impl Scheduler {
         self.grant(&lease.shard, now, now);
     }
 
-    fn grant(&mut self, shard: &ShardId, from: Instant, now: Instant) {
+    pub(super) fn grant(&mut self, shard: &ShardId, from: Instant, now: Instant) {
         self.epoch += 1;
         let Some(reading) = self.reading.get_mut(shard) else { return };
         reading.epoch = self.epoch;
@@ -106,7 +115,9 @@ impl Scheduler {
             (None, Some(time)) => ShardPosition::AtTimestamp(time),
             (None, None) => ShardPosition::TrimHorizon,
         };
-        self.stream.grant(reading.shard.clone(), self.epoch, position, from, now);
+        let (shard, from_checkpoint) = (reading.shard.clone(), reading.from.clone());
+        self.tell(ConsumerEvent::ShardStarted { shard: shard.id.clone(), epoch: self.epoch, from: from_checkpoint });
+        self.stream.grant(shard, self.epoch, position, from, now);
     }
 
     /// Lends what was read, and follows up on it.
@@ -125,6 +136,7 @@ impl Scheduler {
         for record in raw {
             open(&self.name, shard, record, &mut records);
         }
+        reading.millis_behind_latest = millis_behind_latest.or(reading.millis_behind_latest);
         let before = reading.window.bytes();
         let mut part = Part::default();
         for record in records {
@@ -141,6 +153,9 @@ impl Scheduler {
             part.to = Some(position);
             if is_wanted {
                 part.bytes += record.weight();
+                reading.records += 1;
+                reading.bytes += record.data.len() as u64;
+                reading.last_arrival = record.arrival.or(reading.last_arrival);
                 part.records.push(record);
                 self.remaining = self.remaining.map(|left| left - 1);
             }
@@ -172,6 +187,7 @@ impl Scheduler {
         let times = reading.abandoned.entry(to).or_default();
         let wait = ABANDONED_WAIT.0.saturating_mul(1 << (*times).min(16)).min(ABANDONED_WAIT.1);
         *times += 1;
+        let event = ConsumerEvent::Abandoned { shard: shard.clone(), epoch: id.epoch, times: *times };
         self.unsettled_bytes -= reading.window.bytes();
         if let Some(watermark) = reading.window.watermark() {
             reading.resume_after = Some(watermark.clone());
@@ -181,6 +197,7 @@ impl Scheduler {
         reading.paused = false;
         reading.end = None;
         self.stream.revoke(shard);
+        self.tell(event);
         self.grant(shard, now + wait, now);
     }
 }

@@ -36,6 +36,13 @@ impl Scheduler {
         ended: Result<(), ApiError>,
         now: Instant,
     ) -> Result<(), Error> {
+        let ended = match ended {
+            Ok(()) => Ok(()),
+            Err(error) => match self.check_refusal(shard, epoch, error, now)? {
+                Some(error) => Err(error),
+                None => return Ok(()),
+            },
+        };
         self.stream.handle_subscription_ended(shard, epoch, ended, now)?;
         self.advance(now);
         Ok(())
