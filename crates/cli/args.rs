@@ -105,6 +105,11 @@ pub(crate) struct ReadArgs {
     #[arg(long, value_name = "NAME", requires = "checkpoint", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) worker_id: Option<String>,
 
+    /// What to do about checkpoints of another stream that had this name, and such as Kinesis refuses: fail, or begin at
+    /// the oldest record (trim_horizon)
+    #[arg(long, value_name = "POLICY", requires = "checkpoint", value_enum, default_value_t = Unusable::Fail)]
+    pub(crate) unusable_checkpoint: Unusable,
+
     #[command(flatten)]
     pub(crate) rows: RowArgs,
 
@@ -139,6 +144,14 @@ pub(crate) struct RowArgs {
     /// Do not inflate a record beyond this many MiB
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=700))]
     pub(crate) max_record_mib: u32,
+}
+
+/// What to do about checkpoints that say nothing of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Unusable {
+    Fail,
+    TrimHorizon,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,6 +11,8 @@ pub(crate) const FAILED: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
 
+const CREDENTIALS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or run `aws sso login`";
+
 /// An error, what to do about it, and an exit status.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -48,6 +50,7 @@ impl Failure {
                      dynamodb:TABLE"
                         .to_owned(),
                 ),
+                LeaseStoreErrorKind::Credentials => Some(CREDENTIALS.to_owned()),
                 LeaseStoreErrorKind::AccessDenied => Some(
                     "checkpoints need dynamodb:DescribeTable, Scan, GetItem, PutItem, UpdateItem and DeleteItem on the \
                      table, and CreateTable if it is to be made"
@@ -55,10 +58,12 @@ impl Failure {
                 ),
                 _ => None,
             },
-            (_, Some(ApiErrorKind::Credentials)) => Some(
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or run `aws sso login`"
+            (SourceError::StreamRecreated { .. } | SourceError::CheckpointRefused { .. }, _) => Some(
+                "if the stream is the right one, --unusable-checkpoint trim_horizon reads it from its beginning; \
+                 `checkpoints reset` forgets all checkpoints"
                     .to_owned(),
             ),
+            (_, Some(ApiErrorKind::Credentials)) => Some(CREDENTIALS.to_owned()),
             (_, Some(ApiErrorKind::AccessDenied)) => Some(
                 "reading needs kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords on the stream"
                     .to_owned(),

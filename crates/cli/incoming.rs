@@ -4,9 +4,10 @@ use futures::StreamExt;
 use kinesis_logs_source::aws::KinesisClient;
 use kinesis_logs_source::{
     Acker, Batch, Batches, Consumer, Deliveries, Error, Reader, RetryPolicy, StartPosition, StatsHandle, Stop,
+    UnusableCheckpoint,
 };
 
-use crate::args::ReadArgs;
+use crate::args::{ReadArgs, Unusable};
 use crate::checkpoints::Location;
 use crate::failure::Failure;
 
@@ -38,6 +39,10 @@ impl Incoming {
         };
         let store = Location::parse(location).open(args.stream.as_str(), &args.aws).await?;
         let mut consumer = Consumer::builder(client, store, args.stream.as_str()).start(start).stop(stop).retry(retry);
+        consumer = consumer.unusable_checkpoint(match args.unusable_checkpoint {
+            Unusable::Fail => UnusableCheckpoint::Fail,
+            Unusable::TrimHorizon => UnusableCheckpoint::TrimHorizon,
+        });
         if let Some(id) = &args.worker_id {
             consumer = consumer.worker_id(id);
         }

@@ -105,7 +105,10 @@ async fn each_write_does_what_it_says_and_nothing_else(store: &impl LeaseStore) 
             checkpoint(&name, "bob", counter + 7, Checkpoint::ShardEnd, &[]),
             release(&name, "bob"),
             take(&name, "ann", counter + 9),
-            delete(&name, counter + 10),
+            replace(Lease::new(name.as_str(), Checkpoint::TrimHorizon), counter + 10),
+            replace(full_lease(&name), counter + 11),
+            take_knowing(&name, "bob", counter + 12, Timestamp::from_millisecond(1_767_323_045_678).ok()),
+            delete(&name, counter + 13),
             create(lease(&name)),
         ] {
             rows.done(write).await;
@@ -133,6 +136,8 @@ async fn each_write_is_refused_with_the_row_as_it_stands(store: &impl LeaseStore
         checkpoint("a", &owner, counter + 1, end(), &["c"]),
         checkpoint("a", "another", counter, end(), &["c"]),
         release("a", "another"),
+        replace(lease("a"), counter - 1),
+        replace(lease("a"), counter + 1),
         delete("a", counter - 1),
         delete("a", counter + 1),
     ] {
@@ -156,6 +161,7 @@ async fn writes_to_missing_rows_are_refused_without_a_row(store: &impl LeaseStor
         take("a", "worker", 0),
         checkpoint("a", "worker", 0, Checkpoint::ShardEnd, &["c"]),
         release("a", "worker"),
+        replace(lease("a"), 0),
         delete("a", 0),
     ] {
         rows.refused(write).await;
@@ -372,7 +378,15 @@ fn renew(name: &str, owner: &str, counter: u64) -> LeaseWrite {
 }
 
 fn take(name: &str, owner: &str, counter: u64) -> LeaseWrite {
-    LeaseWrite::Take { shard: name.into(), owner: owner.to_owned(), counter, stream_creation_timestamp: None }
+    take_knowing(name, owner, counter, None)
+}
+
+fn take_knowing(name: &str, owner: &str, counter: u64, created: Option<Timestamp>) -> LeaseWrite {
+    LeaseWrite::Take { shard: name.into(), owner: owner.to_owned(), counter, stream_creation_timestamp: created }
+}
+
+fn replace(lease: Lease, counter: u64) -> LeaseWrite {
+    LeaseWrite::Replace { lease, counter }
 }
 
 fn checkpoint(name: &str, owner: &str, counter: u64, checkpoint: Checkpoint, children: &[&str]) -> LeaseWrite {

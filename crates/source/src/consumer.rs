@@ -2,6 +2,7 @@
 //!
 //! One task a consumer, whatever the number of shards and of workers that share the stream.
 
+mod auto_checkpoint;
 mod delivery;
 mod driver;
 
@@ -23,6 +24,7 @@ use crate::protocol::{
 };
 use crate::stats::StatsHandle;
 use crate::telemetry::{ConsumerEvents, Telemetry};
+pub use auto_checkpoint::AutoCheckpointed;
 pub use delivery::{Acker, Delivery};
 use driver::Driver;
 
@@ -189,6 +191,35 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
+    }
+
+    /// Starts reading, record by record, and checkpoints by itself: a batch counts as processed when a record is asked for
+    /// behind its last.
+    ///
+    /// So whoever asks for more records than it has processed (with `buffered`, `chunks`, or a channel between) loses some
+    /// when it dies; [`batches`](Self::batches) is for them. What was delivered of a batch that was not finished comes
+    /// again.
+    ///
+    /// ```
+    /// # use kinesis_logs_source::KinesisApi;
+    /// use futures::StreamExt;
+    /// use kinesis_logs_source::{Consumer, FileLeaseStore};
+    ///
+    /// # async fn run(api: impl KinesisApi) -> Result<(), kinesis_logs_source::Error> {
+    /// let store = FileLeaseStore::new("vpc-flow-logs.json", "vpc-flow-logs");
+    /// let mut records = Consumer::builder(api, store, "vpc-flow-logs").auto_checkpoint();
+    /// while let Some(record) = records.next().await {
+    ///     println!("{} bytes", record?.data.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn auto_checkpoint(self) -> AutoCheckpointed {
+        AutoCheckpointed::new(self.batches())
     }
 
     /// Starts reading.

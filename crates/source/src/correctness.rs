@@ -1,6 +1,6 @@
 //! What can go wrong between a stream and its reader, what this crate does about it, and the test that shows it.
 //!
-//! Tests are in `tests/reader.rs`, `protocol.rs`, `consumer.rs`, `fan_out.rs` and the stores' own; the *simulation*
+//! Tests are in `tests/reader.rs`, `protocol.rs`, `consumer.rs`, `upkeep.rs`, `fan_out.rs` and the stores' own; the *simulation*
 //! (`tests/simulation`) holds all of it together in random histories of several workers, in which a referee sees every
 //! delivery and every write.
 //!
@@ -14,6 +14,8 @@
 //! | a parent that is listed no longer blocks nobody | `a_parent_that_is_listed_no_longer_blocks_nobody` |
 //! | closed shards are read to their ends | `records_that_come_with_the_end_of_a_shard_are_delivered`, `a_closed_shard_that_is_late_to_end_is_not_taken_for_the_end_of_a_bounded_read` |
 //! | a missing shard has ended | `a_shard_that_vanishes_while_read_has_ended`, `a_shard_that_is_gone_has_ended_and_its_children_are_read` |
+//! | a stream that was deleted and made anew is noticed, by its creation time in every lease | `a_stream_that_was_made_anew_is_an_error_that_names_both_times`, `where_told_so_a_stream_that_was_made_anew_is_read_from_its_beginning_whatever_the_start` |
+//! | ... where it may be asked for | `a_stream_that_may_not_be_described_is_read_without_knowing_when_it_was_created` |
 //! | a missing stream is fatal | `a_missing_stream_and_a_missing_shard_are_named` |
 //! | a null iterator without children, from an open shard, is asked again | `a_null_iterator_from_an_open_shard_is_not_its_end`, `a_server_that_keeps_ending_an_open_shard_is_given_up_on` |
 //!
@@ -38,6 +40,7 @@
 //! | an expired iterator is renewed behind the last record, also before the first | `expired_iterators_are_renewed_behind_the_last_record_also_before_the_first`, `a_slow_caller_outlives_its_iterators` |
 //! | five calls and 2 MiB a second and shard | `reading_stays_within_five_calls_and_two_mebibytes_a_second` |
 //! | throttling and faults cost time alone | `throttling_and_server_faults_cost_time_and_nothing_else` |
+//! | a checkpoint that Kinesis refuses is an error, or the beginning where told so | `a_checkpoint_that_kinesis_refuses_is_an_error_or_where_told_so_the_beginning` |
 //! | a failure that does not pass comes behind what was read | `a_failure_that_does_not_pass_ends_the_stream_behind_what_was_read` |
 //! | a caller that does not read stops the fetching | `a_caller_that_does_not_read_stops_the_fetching`, `a_shard_whose_records_are_not_settled_waits_and_others_go_on` |
 //!
@@ -62,6 +65,10 @@
 //! | a shard's end is written last, behind its children's leases | `children_have_their_leases_before_their_parents_end_is_written` |
 //! | shards that were dealt with get no lease again, others none too few | `what_was_dealt_with_before_gets_no_lease_again`, `what_a_first_worker_left_undone_begins_where_it_began`, the simulation |
 //! | workers come to share evenly | `whoever_joins_gets_a_share_and_all_come_to_rest_within_one_of_the_mean`, `a_fleet_that_is_killed_again_and_again_prints_every_record_and_shares_the_shards_evenly` |
+//! | while a leader of KCL 3 lives nothing is taken | `nothing_is_taken_while_a_leader_of_kcl_3_lives_and_all_once_it_is_dead`, `a_leader_of_kcl_3_is_found_beside_the_leases_and_of_3_5_among_them` |
+//! | a lease that is being handed over is left to the one that does so | `a_lease_that_is_being_handed_to_this_worker_is_left_to_the_one_that_hands_it_over` |
+//! | leases of shards that are read and gone are removed | `leases_of_shards_that_are_read_and_gone_are_removed`, the simulation |
+//! | records that checkpoint by themselves do so when the next is asked for | `records_that_checkpoint_by_themselves_are_settled_when_the_next_is_asked_for` |
 //! | one that leaves hands over within seconds | `workers_share_the_shards_and_take_over_within_seconds_from_one_that_leaves` |
 //! | a write whose answer is lost is known again | `a_write_whose_answer_is_lost_is_known_again`, the simulation |
 //! | rows that are no leases, and attributes of others, are left alone | `rows_of_kcl_3_that_are_no_leases_are_left_alone`, `a_row_of_kcl_2_is_read_and_keeps_what_is_not_written` |

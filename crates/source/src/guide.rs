@@ -3,7 +3,8 @@
 //! | you want | use | after a crash |
 //! |---|---|---|
 //! | records, now | [`Reader`](crate::Reader) | begins where you tell it to |
-//! | to go on where you were | [`Consumer`](crate::Consumer) with a [`FileLeaseStore`](crate::FileLeaseStore) | repeats what was not checkpointed, at most the last seconds |
+//! | records, and to go on where you were | [`ConsumerBuilder::auto_checkpoint`](crate::ConsumerBuilder::auto_checkpoint) | repeats what was not checkpointed |
+//! | to go on where you were, and be sure | [`Consumer`](crate::Consumer) with a [`FileLeaseStore`](crate::FileLeaseStore) | repeats what was not checkpointed, at most the last seconds |
 //! | several processes on one stream | the same with a [`DynamoDbLeaseStore`](crate::aws::DynamoDbLeaseStore) | others go on, after the failover time at the latest |
 //! | all that arrived in an hour | either, with start and [`Stop`](crate::Stop) | goes on in the hour |
 //! | checkpoints beside your data | a [`LeaseStore`](crate::LeaseStore) of your own | what your store says |
@@ -71,7 +72,12 @@
 //! that join get their share of the shards; those that leave in an orderly way give theirs back, and others take them
 //! within half the failover time; those that die lose them after the failover time. The table is that of the Kinesis
 //! Client Library: workers of its version 2 may share it, and the checkpoints of versions 2 and 3 can be taken over by
-//! stopping them first.
+//! stopping them first. Where a living leader of version 3 assigns the leases to its own kind, none is taken, and
+//! [`ConsumerEvent::LeaderRules`](crate::protocol::ConsumerEvent) says so.
+//!
+//! A worker tells what happens to it as [events](crate::Deliveries::events), how it stands as a
+//! [snapshot](crate::Deliveries::snapshot_handle), both to the log (`tracing`), and, with the feature `metrics`, to the
+//! program's recorder.
 //!
 //! ```no_run
 //! use futures::StreamExt;
@@ -102,7 +108,28 @@
 //! What it costs in DynamoDB, with the default failover time of 10 s: every lease is written once in 3.3 s, checkpoint or
 //! renewal, which are 18 writes a shard and minute (each one write unit, as rows are below 1 KiB). Every worker scans the
 //! table once in 5 s, consistently: 12 times a minute one read unit for every 4 KiB, or some eight shards. With a failover
-//! time of 30 s it is a third of both.
+//! time of 30 s it is a third of both. With each scan goes one read for KCL 3's leader.
+//!
+//! Several streams are several consumers, whose streams of batches [`futures::stream::select_all`] joins. They can share a
+//! table, as in KCL's multi-stream mode: each has its store with the stream's
+//! [identifier](crate::protocol::StreamSummary::identifier), which begins its leases' keys:
+//!
+//! ```no_run
+//! # use kinesis_logs_source::aws::{AwsOptions, DynamoDbLeaseStore, KinesisClient};
+//! # use kinesis_logs_source::{Consumer, Deliveries, KinesisApi};
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = KinesisClient::connect(AwsOptions::default()).await?;
+//! let mut streams: Vec<Deliveries> = Vec::new();
+//! for stream in ["vpc-flow-logs", "cloudtrail"] {
+//!     let summary = client.describe_stream(&stream.into()).await?;
+//!     let leases = DynamoDbLeaseStore::connect(AwsOptions::default(), "my-application").await?;
+//!     let leases = leases.multi_stream(summary.identifier().ok_or("the answer did not say enough")?);
+//!     streams.push(Consumer::builder(client.clone(), leases, stream).batches());
+//! }
+//! let deliveries = futures::stream::select_all(streams);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # 4. Bounded replay: an hour, whatever happens
 //!

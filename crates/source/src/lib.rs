@@ -107,7 +107,9 @@ mod telemetry;
 #[cfg(feature = "driver")]
 pub use api::{KinesisApi, Subscription, SubscriptionEvents, list_all_shards};
 #[cfg(feature = "driver")]
-pub use consumer::{Acker, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle, SnapshotHandle};
+pub use consumer::{
+    Acker, AutoCheckpointed, Consumer, ConsumerBuilder, Deliveries, Delivery, ShutdownHandle, SnapshotHandle,
+};
 pub use error::{ApiError, ApiErrorKind, Error, LeaseStoreError, LeaseStoreErrorKind};
 #[cfg(feature = "driver")]
 pub use file::FileLeaseStore;

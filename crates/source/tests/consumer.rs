@@ -263,6 +263,22 @@ async fn workers_share_the_shards_and_take_over_within_seconds_from_one_that_lea
 }
 
 #[tokio::test(start_paused = true)]
+async fn records_that_checkpoint_by_themselves_are_settled_when_the_next_is_asked_for() {
+    let test = Test::new(1);
+    test.put(0, &["a", "b", "c"]);
+    let mut records = test.consumer().max_batch_bytes(1).auto_checkpoint();
+    let first = records.next().await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(test.checkpoint(0), None, "it may still be at work on the first");
+    records.next().await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(test.checkpoint(0), Some(0), "{first:?}");
+    drop(records);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(settle_all(test.to_the_tip()).await, ["b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_is_taken_stops_delivery_and_is_written_no_more() {
     let test = Test::new(1);
     test.put(0, &["a"]);

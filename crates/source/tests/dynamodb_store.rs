@@ -56,6 +56,13 @@ fn n(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+async fn create_table(client: &Client, table: &str, key: &str) {
+    let attribute = AttributeDefinition::builder().attribute_name(key).attribute_type(ScalarAttributeType::S).build();
+    let schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash).build();
+    let create = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    create.attribute_definitions(attribute.unwrap()).key_schema(schema.unwrap()).send().await.unwrap();
+}
+
 async fn put(client: &Client, attributes: &[(&str, AttributeValue)]) {
     let item: Item = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
@@ -230,6 +237,38 @@ async fn rows_of_kcl_3_that_are_no_leases_are_left_alone() {
 }
 
 #[tokio::test]
+async fn a_leader_of_kcl_3_is_found_beside_the_leases_and_of_3_5_among_them() {
+    let emulator = DynamoDbEmulator::start().await;
+    let store = prepared(emulator.endpoint()).await;
+    let client = client(emulator.endpoint());
+    assert_eq!(store.leader().await.unwrap(), None, "KCL 3 was never here");
+    let lock = |version: &str| {
+        let duration = ("leaseDuration", s("120000"));
+        vec![("ownerName", s("worker")), duration, ("recordVersionNumber", s(version)), ("data", s("any"))]
+    };
+
+    let beside = format!("{TABLE}-CoordinatorState");
+    create_table(&client, &beside, "key").await;
+    assert_eq!(store.leader().await.unwrap(), None);
+    let item = |mut attributes: Vec<(&str, AttributeValue)>, more: &[(&'static str, AttributeValue)]| -> Item {
+        attributes.extend(more.iter().cloned());
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    };
+    let put = async |item| client.put_item().table_name(&beside).set_item(Some(item)).send().await.unwrap();
+    put(item(lock("1-2-3"), &[("key", s("Leader"))])).await;
+    let leader = store.leader().await.unwrap().unwrap();
+    let expected = ("worker", "1-2-3", Duration::from_secs(120));
+    assert_eq!((leader.owner.as_str(), leader.record_version.as_str(), leader.lease_duration), expected);
+    put(item(lock("4-5-6"), &[("key", s("Leader")), ("isReleased", s("1"))])).await;
+    assert_eq!(store.leader().await.unwrap(), None, "it has stepped down");
+
+    let among = item(lock("7-8-9"), &[("leaseKey", s("Leader")), ("entityType", s("LEADER"))]);
+    client.put_item().table_name(TABLE).set_item(Some(among)).send().await.unwrap();
+    assert_eq!(store.list().await.unwrap(), []);
+    assert_eq!(store.leader().await.unwrap().unwrap().record_version, "7-8-9");
+}
+
+#[tokio::test]
 async fn a_stream_among_several_has_the_keys_and_attributes_of_kcl() {
     let emulator = DynamoDbEmulator::start().await;
     let store = prepared(emulator.endpoint()).await.multi_stream(STREAM);
@@ -241,10 +280,7 @@ async fn a_stream_among_several_has_the_keys_and_attributes_of_kcl() {
 #[tokio::test]
 async fn a_table_with_another_key_is_refused() {
     let emulator = DynamoDbEmulator::start().await;
-    let key = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build();
-    let schema = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build();
-    let create = client(emulator.endpoint()).create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-    create.attribute_definitions(key.unwrap()).key_schema(schema.unwrap()).send().await.unwrap();
+    create_table(&client(emulator.endpoint()), TABLE, "id").await;
     let error = store(emulator.endpoint()).prepare().await.unwrap_err();
     assert_eq!(error.kind, LeaseStoreErrorKind::Corrupt);
     assert!(error.to_string().contains("my-application: this is no table of leases: its key is id"), "{error}");
@@ -316,7 +352,7 @@ async fn failures_are_classified() {
         (400, "ProvisionedThroughputExceededException", LeaseStoreErrorKind::Throttled),
         (400, "ThrottlingException", LeaseStoreErrorKind::Throttled),
         (400, "AccessDeniedException", LeaseStoreErrorKind::AccessDenied),
-        (400, "ExpiredTokenException", LeaseStoreErrorKind::AccessDenied),
+        (400, "ExpiredTokenException", LeaseStoreErrorKind::Credentials),
         (400, "ResourceNotFoundException", LeaseStoreErrorKind::Other),
         (500, "InternalServerError", LeaseStoreErrorKind::Unavailable),
         (503, "ServiceUnavailable", LeaseStoreErrorKind::Unavailable),

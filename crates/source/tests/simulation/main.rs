@@ -1,5 +1,5 @@
-//! Random histories of several workers that share a stream, in simulated time: the stream reshards, throttles, expires
-//! iterators, ends subscriptions, and returns odd pages and events; half of the workers read by fan-out, half by polling;
+//! Random histories of several workers that share a stream, in simulated time: the stream reshards, trims, throttles,
+//! expires iterators, ends subscriptions, and returns odd pages and events; half of the workers read by fan-out, half by polling;
 //! the lease store fails before or after it has written; workers crash, leave, come back, abandon what they were given,
 //! and settle it in any order. The [referee](referee) sees everything.
 //!
@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
+use kinesis_logs_source::protocol::Lease;
 use kinesis_logs_source::{ApiErrorKind, Consumer, MemoryLeaseStore, RetryPolicy, ShardId, StartPosition};
 use kinesis_logs_testkit::{FakeKinesis, Operation, World};
 use tokio::task::{JoinHandle, JoinSet};
@@ -134,6 +135,7 @@ impl History {
                     self.referee.note(&format!("{} crashes", workers[slot].as_ref().unwrap().name));
                     workers[slot] = None;
                 }
+                10 => self.trim(),
                 3 if workers[slot].is_some() => workers[slot].take().unwrap().leave(&self.referee).await,
                 4..10 if workers[slot].is_none() => {
                     names += 1;
@@ -195,8 +197,19 @@ impl History {
         }
     }
 
+    /// Shards that were read to their ends get too old to be listed.
+    fn trim(&self) {
+        let complete = self.rows.rows().into_iter().filter(Lease::is_complete);
+        for lease in complete.filter(|_| self.dice(2) == 0) {
+            self.referee.note(&format!("{} is trimmed", lease.shard));
+            let shard = (0..).find(|&shard| World::shard_id(shard) == lease.shard).expect("rows are of shards");
+            self.kinesis.world().trim(shard);
+        }
+    }
+
     fn fail(&self) {
         let operations = [
+            Operation::DescribeStreamSummary,
             Operation::ListShards,
             Operation::GetShardIterator,
             Operation::GetRecords,

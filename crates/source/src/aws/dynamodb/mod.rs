@@ -1,10 +1,12 @@
 //! [`LeaseStore`] over `aws-sdk-dynamodb`.
 
+mod leader;
 mod row;
 mod write;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +25,7 @@ use super::{AwsOptions, ConnectError};
 use crate::error::{ApiError, ApiErrorKind};
 use crate::error::{LeaseStoreError, LeaseStoreErrorKind};
 use crate::lease_store::LeaseStore;
-use crate::protocol::{Lease, LeaseWrite, ShardId, WriteOutcome};
+use crate::protocol::{Leader, Lease, LeaseWrite, ShardId, WriteOutcome};
 use row::{Keys, LEASE_KEY, Row};
 use write::Answer;
 
@@ -49,6 +51,8 @@ const TABLE_POLLS: u32 = 120;
 ///   `Scan`, `GetItem`, `PutItem`, `UpdateItem` and `DeleteItem` are enough.
 /// - Writes are KCL's conditional ones, and change what they name: attributes of other versions live on. Rows that are no
 ///   leases, of which KCL 3.5 keeps several kinds in the table, are left alone.
+/// - While a leader of KCL 3 lives, which assigns the leases of a table to its own kind, none are taken. It is looked for
+///   among the rows, and in the table `TABLE-CoordinatorState`, if there is one and it may be read.
 /// - `startTimestamp` and `streamCreationTimestamp` are attributes of ours, in milliseconds since 1970.
 /// - A failed call is tried three times at most, within seconds. What is tried again after its answer was lost may be
 ///   refused because it was done before; it counts as done if the row is then what the write would have made it: for a
@@ -63,6 +67,8 @@ pub struct DynamoDbLeaseStore {
     keys: Keys,
     /// Rows that could not be read when last listed, which is told when it changes.
     unreadable: AtomicUsize,
+    /// The leader that stood among the leases when last listed.
+    leader: Mutex<Option<Leader>>,
 }
 
 impl DynamoDbLeaseStore {
@@ -88,7 +94,13 @@ impl DynamoDbLeaseStore {
 
     /// A store over an SDK client of your own making. Its retries and timeouts should end within a few seconds.
     pub fn from_sdk(client: Client, table: impl Into<String>) -> Self {
-        DynamoDbLeaseStore { client, table: table.into(), keys: Keys::Shards, unreadable: AtomicUsize::new(0) }
+        DynamoDbLeaseStore {
+            client,
+            table: table.into(),
+            keys: Keys::Shards,
+            unreadable: AtomicUsize::new(0),
+            leader: Mutex::default(),
+        }
     }
 
     /// Keeps the leases of one stream among several in the table, as KCL does in its multi-stream mode: under the
@@ -150,7 +162,7 @@ impl DynamoDbLeaseStore {
         let row = match item.map(|item| self.keys.row(&item)) {
             None => None,
             Some(Row::Lease(lease)) => Some(lease),
-            Some(Row::Foreign) => {
+            Some(Row::Foreign | Row::Leader(_)) => {
                 return Err(self.error(LeaseStoreErrorKind::Corrupt, format!("{} is no lease", write.shard())));
             }
             Some(Row::Unreadable(why)) => return Err(self.error(LeaseStoreErrorKind::Corrupt, why)),
@@ -231,16 +243,19 @@ impl LeaseStore for DynamoDbLeaseStore {
         let mut leases = Vec::new();
         let mut foreign = 0_usize;
         let mut unreadable = Vec::new();
+        let mut leader = None;
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.failed(api_error("Scan", error)))?;
             for item in page.items() {
                 match self.keys.row(item) {
                     Row::Lease(lease) => leases.push(*lease),
                     Row::Foreign => foreign += 1,
+                    Row::Leader(found) => leader = found,
                     Row::Unreadable(why) => unreadable.push(why),
                 }
             }
         }
+        *self.leader.lock().unwrap_or_else(PoisonError::into_inner) = leader;
         tracing::trace!(table = self.table, leases = leases.len(), foreign, unreadable = unreadable.len(), "listed");
         if self.unreadable.swap(unreadable.len(), Ordering::Relaxed) != unreadable.len()
             && let Some(first) = unreadable.first()
@@ -248,6 +263,14 @@ impl LeaseStore for DynamoDbLeaseStore {
             tracing::warn!(table = self.table, rows = unreadable.len(), first, "rows are no leases, though named so");
         }
         Ok(leases)
+    }
+
+    async fn leader(&self) -> Result<Option<Leader>, LeaseStoreError> {
+        let among_leases = self.leader.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match among_leases {
+            Some(leader) => Ok(Some(leader)),
+            None => leader::get(&self.client, &self.table).await.map_err(|error| self.failed(error)),
+        }
     }
 
     async fn write(&self, writes: Vec<LeaseWrite>) -> Vec<Result<WriteOutcome, LeaseStoreError>> {

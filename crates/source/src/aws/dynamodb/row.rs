@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use crate::protocol::{Checkpoint, Lease, ShardId};
+use super::leader::{ENTITY_TYPE_LEADER, leader};
+use crate::protocol::{Checkpoint, Leader, Lease, ShardId};
 
 pub(super) const LEASE_KEY: &str = "leaseKey";
 pub(super) const LEASE_OWNER: &str = "leaseOwner";
@@ -52,6 +53,8 @@ pub(super) enum Row {
     Lease(Box<Lease>),
     /// Another stream's, or none of a shard.
     Foreign,
+    /// KCL 3.5's leader; nothing if it has stepped down.
+    Leader(Option<Leader>),
     /// Named like a lease of the stream, without being one; why.
     Unreadable(String),
 }
@@ -114,8 +117,10 @@ impl Keys {
 
     /// What an item is.
     pub(super) fn row(&self, item: &Item) -> Row {
-        if !matches!(text(item, ENTITY_TYPE), None | Some("LEASE")) {
-            return Row::Foreign;
+        match text(item, ENTITY_TYPE) {
+            None | Some("LEASE") => {}
+            Some(ENTITY_TYPE_LEADER) => return Row::Leader(leader(item)),
+            Some(_) => return Row::Foreign,
         }
         let Some(shard) = text(item, LEASE_KEY).and_then(|key| self.shard(key)) else { return Row::Foreign };
         let Some(counter) = parsed(item, LEASE_COUNTER) else {
