@@ -112,6 +112,9 @@ pub(crate) struct LeaseCoordinator {
     /// What the store was asked to write, and when.
     writing: Option<(Vec<LeaseWrite>, Instant)>,
     not_before: Instant,
+    /// What [`next_wake`](Self::next_wake) said last, while it holds: with thousands of leases, going through them for
+    /// every answer from Kinesis costs more than all else.
+    wake: Wake,
     failures: Failures,
     events: VecDeque<LeaseEvent>,
     news: VecDeque<ConsumerEvent>,
@@ -132,6 +135,13 @@ impl Seen {
     fn new(lease: Lease, since: Instant) -> Self {
         Seen { lease, since, renewed_elsewhere: false }
     }
+}
+
+/// When something is due next, if that is known.
+#[derive(Debug, Clone, Copy)]
+enum Wake {
+    Unknown,
+    At(Option<Instant>),
 }
 
 #[derive(Debug)]
@@ -185,6 +195,7 @@ impl LeaseCoordinator {
             listed: false,
             writing: None,
             not_before: now,
+            wake: Wake::Unknown,
             failures: Failures::default(),
             events: VecDeque::new(),
             news: VecDeque::new(),
@@ -195,6 +206,18 @@ impl LeaseCoordinator {
 
     /// The next request that is due. Two writes are never outstanding at once.
     pub(crate) fn poll_request(&mut self, now: Instant) -> Option<LeaseRequest> {
+        if matches!(self.wake, Wake::At(wake) if wake.is_none_or(|at| now < at)) {
+            return None;
+        }
+        self.wake = Wake::Unknown;
+        let request = self.find_request(now);
+        if request.is_none() {
+            self.wake = Wake::At(self.find_wake());
+        }
+        request
+    }
+
+    fn find_request(&mut self, now: Instant) -> Option<LeaseRequest> {
         self.drop_expired(now);
         if now < self.not_before {
             return None;
@@ -215,6 +238,13 @@ impl LeaseCoordinator {
 
     /// When to call [`poll_request`](Self::poll_request) again if no answer comes before.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
+        match self.wake {
+            Wake::At(wake) => wake,
+            Wake::Unknown => self.find_wake(),
+        }
+    }
+
+    fn find_wake(&self) -> Option<Instant> {
         let listing = match self.listing {
             Listing::Due(at) if self.writing.is_none() && !self.leaving => Some(at),
             _ => None,
@@ -239,6 +269,7 @@ impl LeaseCoordinator {
 
     /// When the stream was created, if that is known: before leases are listed.
     pub(crate) fn set_stream_created(&mut self, created: Option<Timestamp>) {
+        self.wake = Wake::Unknown;
         self.stream_created = created;
     }
 
@@ -249,6 +280,7 @@ impl LeaseCoordinator {
         answer: Result<(Vec<Lease>, Option<Leader>), LeaseStoreError>,
         now: Instant,
     ) -> Result<(), LeaseStoreError> {
+        self.wake = Wake::Unknown;
         let (leases, leader) = match answer {
             Ok(listed) => listed,
             Err(error) => {
@@ -300,6 +332,7 @@ impl LeaseCoordinator {
         answers: Vec<Result<WriteOutcome, LeaseStoreError>>,
         now: Instant,
     ) -> Result<(), LeaseStoreError> {
+        self.wake = Wake::Unknown;
         let Some((writes, sent)) = self.writing.take() else { return Ok(()) };
         let mut failure = None;
         for (write, answer) in writes.into_iter().zip(answers) {
@@ -325,6 +358,7 @@ impl LeaseCoordinator {
     ///
     /// `start` is where a worker begins that finds no leases at all.
     pub(crate) fn handle_shards<'a>(&mut self, shards: impl Iterator<Item = &'a Shard>, start: &StartAt) {
+        self.wake = Wake::Unknown;
         if !self.listed || self.leaving || self.is_ruled {
             return;
         }
@@ -345,6 +379,7 @@ impl LeaseCoordinator {
     /// Removes the leases of shards that were read to their ends and that two complete listings, of which `shards` is the
     /// second, did not show: they are past their retention. One of which a child has no lease yet says where that begins.
     pub(crate) fn clean_up(&mut self, shards: &BTreeMap<ShardId, Shard>) {
+        self.wake = Wake::Unknown;
         if self.leaving || self.is_ruled {
             return;
         }
@@ -368,14 +403,19 @@ impl LeaseCoordinator {
 
     /// All before `checkpoint` is settled.
     pub(crate) fn checkpoint(&mut self, shard: &ShardId, checkpoint: Checkpoint) {
-        if let Some(held) = self.held.get_mut(shard) {
-            held.wanted = checkpoint;
+        let Some(held) = self.held.get_mut(shard) else { return };
+        let was_dirty = held.is_dirty();
+        held.wanted = checkpoint;
+        // When it is due has not changed by that; nor while a write is under way, whose answer changes it anyway.
+        if !was_dirty && self.writing.is_none() {
+            self.wake = Wake::Unknown;
         }
     }
 
     /// All of the shard is settled. Its children get their leases first, but for one whose other parent has none, and must
     /// not come to be taken for dealt with: that one waits for a listing.
     pub(crate) fn complete(&mut self, shard: &ShardId, children: Vec<Shard>) {
+        self.wake = Wake::Unknown;
         let Some(held) = self.held.get_mut(shard) else { return };
         held.wanted = Checkpoint::ShardEnd;
         held.children = children.iter().map(|child| child.id.clone()).collect();
@@ -391,6 +431,7 @@ impl LeaseCoordinator {
 
     /// Takes nothing more, and gives back what was not announced yet.
     pub(crate) fn leave(&mut self) {
+        self.wake = Wake::Unknown;
         self.leaving = true;
         self.to_create.clear();
         self.to_take.clear();
@@ -402,6 +443,7 @@ impl LeaseCoordinator {
 
     /// Gives a shard back, once its checkpoint is written.
     pub(crate) fn release(&mut self, shard: &ShardId) {
+        self.wake = Wake::Unknown;
         if let Some(held) = self.held.get_mut(shard) {
             held.releasing = true;
         }
@@ -409,6 +451,7 @@ impl LeaseCoordinator {
 
     /// Gives all shards back but these.
     pub(crate) fn release_but(&mut self, keep: impl Fn(&ShardId) -> bool) {
+        self.wake = Wake::Unknown;
         for (shard, held) in &mut self.held {
             held.releasing |= !keep(shard);
         }
