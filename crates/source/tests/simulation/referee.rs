@@ -20,7 +20,7 @@ struct State {
     /// The records of each shard, in order.
     put: BTreeMap<ShardId, Vec<SequenceNumber>>,
     parents: BTreeMap<ShardId, Vec<ShardId>>,
-    settled: BTreeMap<ShardId, BTreeSet<SequenceNumber>>,
+    settled: BTreeMap<ShardId, Settled>,
     /// When the last write of a worker to a lease was sent that it knows to have succeeded; nothing once it knows that it
     /// lost the lease.
     held: BTreeMap<(String, ShardId), Instant>,
@@ -37,6 +37,15 @@ struct State {
     violations: Vec<String>,
 }
 
+/// Which of a shard's records are settled, by index.
+#[derive(Default)]
+struct Settled {
+    /// All before this one.
+    prefix: usize,
+    /// And these.
+    beyond: BTreeSet<usize>,
+}
+
 impl State {
     fn index(&self, shard: &ShardId, number: &SequenceNumber) -> usize {
         self.put[shard].binary_search(number).expect("only what was put is delivered")
@@ -44,8 +53,7 @@ impl State {
 
     /// How many of a shard's records are settled from the first on.
     fn settled_prefix(&self, shard: &ShardId) -> usize {
-        let (Some(put), Some(settled)) = (self.put.get(shard), self.settled.get(shard)) else { return 0 };
-        put.iter().take_while(|number| settled.contains(number)).count()
+        self.settled.get(shard).map_or(0, |settled| settled.prefix)
     }
 
     fn is_all_settled(&self, shard: &ShardId) -> bool {
@@ -145,7 +153,13 @@ impl Referee {
     }
 
     pub(crate) fn settled(&self, shard: &ShardId, numbers: impl IntoIterator<Item = SequenceNumber>) {
-        self.lock().settled.entry(shard.clone()).or_default().extend(numbers);
+        let mut state = self.lock();
+        let indices: Vec<usize> = numbers.into_iter().map(|number| state.index(shard, &number)).collect();
+        let settled = state.settled.entry(shard.clone()).or_default();
+        settled.beyond.extend(indices.into_iter().filter(|index| *index >= settled.prefix));
+        while settled.beyond.remove(&settled.prefix) {
+            settled.prefix += 1;
+        }
     }
 
     pub(crate) fn abandoned(&self, worker: &str, shard: &ShardId) {
