@@ -15,6 +15,7 @@ use crate::protocol::{
 /// own.
 ///
 /// An implementation makes one attempt a call and classifies its failure; waiting and trying again is the reader's.
+/// The feature `conformance` has tests for it.
 #[async_trait]
 pub trait KinesisApi: Send + Sync + 'static {
     /// `ListShards`: continues with `next_token` if there is one. `from` may leave out shards that hold nothing from

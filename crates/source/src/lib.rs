@@ -65,7 +65,7 @@
 //! | `rustls` | yes | TLS; without it only plain HTTP, for emulators |
 //! | `dynamodb` | no | `aws::DynamoDbLeaseStore`; its SDK takes as long to build as that of Kinesis |
 //! | `metrics` | no | counters and gauges for the program's recorder of the crate `metrics` |
-//! | `conformance` | no | the module `conformance`, tests for implementers of [`LeaseStore`] |
+//! | `conformance` | no | the module `conformance`, tests for implementers of [`LeaseStore`] and [`KinesisApi`] |
 //!
 //! Without any, the crate is [`protocol`] alone.
 

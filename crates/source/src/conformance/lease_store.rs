@@ -1,12 +1,4 @@
-//! What every [`LeaseStore`] must do, as tests to run over an implementation.
-//!
-//! ```
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! use kinesis_logs_source::{MemoryLeaseStore, conformance};
-//!
-//! conformance::lease_store(|| async { MemoryLeaseStore::new() }).await;
-//! # });
-//! ```
+//! Checks of a [`LeaseStore`].
 //!
 //! What a write means is said by [`LeaseWrite::apply_to`]; the checks hold a store to it. Parents and children are
 //! compared as the sets that they are, and times to the millisecond: a store need not keep more.
