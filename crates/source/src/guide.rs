@@ -110,7 +110,7 @@
 //! table once in 5 s, consistently: 12 times a minute one read unit for every 4 KiB, or some eight shards. With a failover
 //! time of 30 s it is a third of both. With each scan goes one read for KCL 3's leader.
 //!
-//! Several streams are several consumers, whose streams of batches [`futures::stream::select_all`] joins. They can share a
+//! Several streams are several consumers, whose streams of batches [`select_all`](futures::stream::select_all()) joins. They can share a
 //! table, as in KCL's multi-stream mode: each has its store with the stream's
 //! [identifier](crate::protocol::StreamSummary::identifier), which begins its leases' keys:
 //!

@@ -257,15 +257,12 @@ impl World {
     }
 
     fn list(&self, token: Option<&str>) -> ShardPage {
-        let from = token.and_then(|token| token.parse().ok()).unwrap_or(0);
-        let listed: Vec<Shard> =
-            self.shards.iter().filter(|shard| shard.listed).map(|shard| shard.shard.clone()).collect();
-        let to = (from + self.list_page).min(listed.len());
-        ShardPage {
-            shards: listed[from..to].to_vec(),
-            next_token: (to < listed.len()).then(|| to.to_string()),
-            server_time: self.server_time(),
-        }
+        // A token is a place among all shards, so that one that is trimmed between two pages shifts nothing.
+        let from: usize = token.and_then(|token| token.parse().ok()).unwrap_or(0);
+        let mut listed = self.shards.iter().enumerate().skip(from).filter(|(_, shard)| shard.listed);
+        let shards = listed.by_ref().take(self.list_page).map(|(_, shard)| shard.shard.clone()).collect();
+        let next_token = listed.next().map(|(index, _)| index.to_string());
+        ShardPage { shards, next_token, server_time: self.server_time() }
     }
 
     /// An iterator is `shard/index/when it was made`.

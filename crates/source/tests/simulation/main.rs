@@ -152,7 +152,7 @@ impl History {
     async fn finish(&self) {
         self.referee.note("the last worker begins");
         let _last = self.worker("last".to_owned(), 0);
-        let deadline = Instant::now() + Duration::from_secs(600);
+        let deadline = Instant::now() + Duration::from_secs(3600);
         while !(self.referee.is_all_settled() && self.closed_shards_are_complete()) && Instant::now() < deadline {
             sleep(Duration::from_millis(500)).await;
         }
