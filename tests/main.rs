@@ -1,9 +1,11 @@
-//! The built command, end to end: against an embedded emulator, a scriptable fake, moto, and beside the ancestor.
+//! The built command, end to end: against an embedded emulator, a scriptable fake, moto, and beside the ancestor
+//! and kcl-rs.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod checkpoints;
 mod decode;
 mod fleet;
+mod kcl;
 mod moto;
 mod parity;
 mod python;
