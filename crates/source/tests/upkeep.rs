@@ -146,13 +146,21 @@ async fn where_told_so_a_stream_that_was_made_anew_is_read_from_its_beginning_wh
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_may_not_be_described_is_read_without_knowing_when_it_was_created() {
+    for failures in [
+        vec![ApiErrorKind::Throttled, ApiErrorKind::AccessDenied],
+        vec![ApiErrorKind::InvalidArgument],
+        vec![ApiErrorKind::Unavailable; 1000],
+    ] {
+        let test = Test::new(1);
+        test.put(0, &["a"]);
+        test.kinesis.world().fail(Operation::DescribeStreamSummary, failures);
+        assert_eq!(test.read_to_the_tip(UnusableCheckpoint::Fail).await.unwrap(), ["a"]);
+        assert_eq!(test.store.lease(0).unwrap().stream_creation_timestamp, None);
+    }
     let test = Test::new(1);
     test.put(0, &["a"]);
-    test.kinesis
-        .world()
-        .fail(Operation::DescribeStreamSummary, vec![ApiErrorKind::Throttled, ApiErrorKind::AccessDenied]);
+    test.kinesis.world().fail(Operation::DescribeStreamSummary, vec![ApiErrorKind::AccessDenied]);
     assert_eq!(test.read_to_the_tip(UnusableCheckpoint::Fail).await.unwrap(), ["a"]);
-    assert_eq!(test.store.lease(0).unwrap().stream_creation_timestamp, None);
     // The next worker may, and says so in the rows that it takes.
     assert_eq!(test.read_to_the_tip(UnusableCheckpoint::Fail).await.unwrap(), [""; 0]);
     assert_eq!(test.store.lease(0).unwrap().stream_creation_timestamp, Some(Timestamp::UNIX_EPOCH));

@@ -68,6 +68,7 @@ async fn handle<A: KinesisApi>(State(shared): State<Shared<A>>, headers: HeaderM
     let operation = operation.rsplit('.').next().unwrap_or_default();
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let answer = match operation {
+        "DescribeStreamSummary" => describe_stream(&shared, &request).await,
         "ListShards" => list_shards(&shared, &request).await,
         "GetShardIterator" => get_shard_iterator(&shared, &request).await,
         "GetRecords" => get_records(&shared, &request).await,
@@ -101,6 +102,22 @@ async fn list_shards<A: KinesisApi>(shared: &Shared<A>, request: &Value) -> Answ
         body["NextToken"] = token.into();
     }
     Ok((body, page.server_time))
+}
+
+async fn describe_stream<A: KinesisApi>(shared: &Shared<A>, request: &Value) -> Answer {
+    let stream = StreamId::new(request["StreamName"].as_str().unwrap_or_default());
+    let summary = shared.api.describe_stream(&stream).await?;
+    let created = summary.creation_timestamp.map(|time| time.as_second());
+    let body = json!({"StreamDescriptionSummary": {
+        "StreamName": stream.name(),
+        "StreamARN": summary.arn,
+        "StreamStatus": "ACTIVE",
+        "StreamCreationTimestamp": created,
+        "RetentionPeriodHours": 24,
+        "OpenShardCount": 1,
+        "EnhancedMonitoring": [],
+    }});
+    Ok((body, Timestamp::now()))
 }
 
 async fn get_shard_iterator<A: KinesisApi>(shared: &Shared<A>, request: &Value) -> Answer {

@@ -13,6 +13,9 @@ use crate::protocol::messages::StreamSummary;
 use crate::protocol::position::UnusableCheckpoint;
 use crate::protocol::shard::ShardId;
 
+/// How often a failing call is made again before reading begins without its answer: for some forty seconds.
+const MAX_ATTEMPTS: u32 = 8;
+
 /// When the stream was created: to be asked for, asked for, or answered as far as it was. No lease is looked at before.
 pub(super) enum Created {
     Due(Instant),
@@ -21,38 +24,26 @@ pub(super) enum Created {
 }
 
 impl Scheduler {
-    /// Takes the answer to [`SchedulerRequest::DescribeStream`](super::SchedulerRequest::DescribeStream). Who may not ask
-    /// reads without knowing.
+    /// Takes the answer to [`SchedulerRequest::DescribeStream`](super::SchedulerRequest::DescribeStream). Who gets none,
+    /// since it may not ask or the server cannot tell, reads without knowing.
     pub fn handle_stream(&mut self, answer: Result<StreamSummary, ApiError>, now: Instant) -> Result<(), Error> {
         let created = match answer {
             Ok(summary) => summary.creation_timestamp,
-            Err(error) => match error.kind {
-                ApiErrorKind::AccessDenied | ApiErrorKind::Unsupported => None,
-                ApiErrorKind::NotFound => {
-                    return Err(Error::StreamNotFound { stream: self.stream_id.clone(), source: error });
-                }
-                kind if kind.is_retryable() => return self.ask_again(error, now),
-                _ => return Err(self.stream_error(error)),
-            },
+            Err(error) if error.kind == ApiErrorKind::NotFound => {
+                return Err(Error::StreamNotFound { stream: self.stream_id.clone(), source: error });
+            }
+            Err(error) if error.kind.is_retryable() && self.describe_attempts < MAX_ATTEMPTS => {
+                self.describe_attempts += 1;
+                let again = self.describe_failures.failed(&self.config.retry, &mut self.rng, now);
+                self.created = Created::Due(again.unwrap_or(now));
+                return Ok(());
+            }
+            // A server that cannot be used at all is found out by the listing of shards, which is asked for beside this.
+            Err(_) => None,
         };
         self.created = Created::Known(created);
         self.leases.set_stream_created(created);
         Ok(())
-    }
-
-    /// A server that cannot be reached at all is found out by the listing of shards, which is asked for beside this.
-    fn ask_again(&mut self, error: ApiError, now: Instant) -> Result<(), Error> {
-        match self.describe_failures.failed(&self.config.retry, &mut self.rng, now) {
-            Some(at) => {
-                self.created = Created::Due(at);
-                Ok(())
-            }
-            None => Err(self.stream_error(error)),
-        }
-    }
-
-    fn stream_error(&self, source: ApiError) -> Error {
-        Error::Api { stream: self.stream_id.clone(), shard: None, source }
     }
 
     /// Looks for leases of an earlier stream.
