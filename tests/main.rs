@@ -6,6 +6,7 @@ mod decode;
 mod fleet;
 mod moto;
 mod parity;
+mod pipeline;
 mod python;
 mod ranges;
 mod records;

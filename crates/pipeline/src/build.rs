@@ -34,6 +34,9 @@ impl Pipeline {
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Pipeline, ConfigError> {
         let (config, mut mistakes) = config::load(files, registry, lookup);
+        if config.is_broken {
+            return Err(config.error(mistakes));
+        }
         let (graph, wrong) = Graph::new(&config);
         mistakes.extend(wrong);
         let mut parts = Vec::new();

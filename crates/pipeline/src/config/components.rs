@@ -17,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) files: Arc<[ConfigFile]>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) components: Vec<Component>,
+    /// Whether a file is no TOML, so that what was read of it means little.
+    pub(crate) is_broken: bool,
 }
 
 /// A component as it is written.
@@ -102,7 +104,12 @@ pub(crate) fn load(
     let files = config.files.clone();
     let mut data_dir: Option<Node> = None;
     for (index, file) in files.iter().enumerate() {
+        let before = mistakes.len();
         let mut root = Node::parse(index, &file.text, &mut mistakes);
+        if mistakes.len() > before {
+            config.is_broken = true;
+            continue;
+        }
         interpolate(&mut root, lookup, &mut mistakes);
         let NodeValue::Table(members) = root.value else { continue };
         for (key, node) in members {

@@ -81,7 +81,7 @@ impl Pipeline {
                     None => break,
                 },
                 () = sleep_until(end) => {
-                    running.cut_off();
+                    running.cut_off().await;
                     break;
                 }
             }
@@ -163,9 +163,10 @@ impl Running {
         self.failures.push(Failure { id: known.id.clone(), kind: known.kind, error });
     }
 
-    fn cut_off(&mut self) {
+    /// Ends what still runs, and sees that all it held is abandoned.
+    async fn cut_off(&mut self) {
         self.was_cut_off = true;
-        self.set.abort_all();
+        self.set.shutdown().await;
     }
 
     fn report(self) -> Report {
