@@ -8,6 +8,7 @@ mod fleet;
 mod kcl;
 mod moto;
 mod parity;
+mod pipeline;
 mod python;
 mod ranges;
 mod records;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "kinesis-logs-reader",
     version,
     about = "Gets logs out of Amazon Kinesis: CloudWatch Logs subscriptions, VPC Flow Logs first.",
-    after_help = "Exit status: 0 done, 1 failed or some records could not be decoded, 2 wrong usage.",
+    after_help = "Exit status: 0 done, 1 failed or some records could not be decoded, 2 wrong usage, 78 wrong configuration.",
     max_term_width = 100
 )]
 pub(crate) struct Cli {
@@ -31,6 +31,10 @@ pub(crate) enum Command {
     Decode(DecodeArgs),
     /// Show or change how far a stream was read
     Checkpoints(CheckpointsArgs),
+    /// Run a pipeline of sources, transforms and sinks that TOML files describe
+    Run(RunArgs),
+    /// Check the files of a pipeline, without running it
+    Validate(ValidateArgs),
 }
 
 const READ_EXAMPLES: &str = "\
@@ -281,6 +285,42 @@ pub(crate) struct DecodeArgs {
 
     #[command(flatten)]
     pub(crate) rows: RowArgs,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  Rejected flows of a stream into files, one a day, for as long as it takes:
+    kinesis-logs-reader run flow-logs.toml
+
+  A pipeline whose parts stand in several files:
+    kinesis-logs-reader run sources.toml sinks.toml
+
+SIGTERM or Ctrl-C ends it: sources stop, what they sent is written out and acknowledged, checkpoints are written.
+What is not done by the limit is cut off, and read again the next time. A second Ctrl-C ends it at once.
+examples/ in the repository has files that work.";
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunArgs {
+    /// The configuration; several files are one
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Seconds that ending may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) graceful_shutdown_limit_secs: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  kinesis-logs-reader validate flow-logs.toml
+
+All mistakes are shown at once, each where it stands. Nothing that the files name is opened or connected to.")]
+pub(crate) struct ValidateArgs {
+    /// The configuration; several files are one
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,9 @@ pub(crate) const FAILED: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
 
+/// The configuration is wrong (`EX_CONFIG` of sysexits).
+const CONFIG: u8 = 78;
+
 const CREDENTIALS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or run `aws sso login`";
 
 /// An error, what to do about it, and an exit status.
@@ -19,16 +22,23 @@ pub(crate) struct Failure {
     status: u8,
     message: String,
     hint: Option<String>,
+    /// Whether the message says itself that it is an error.
+    is_shown: bool,
 }
 
 impl Failure {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Failure { status: USAGE, message: message.into(), hint: None }
+        Failure { status: USAGE, message: message.into(), hint: None, is_shown: false }
+    }
+
+    /// Mistakes in a configuration, which are shown as they are.
+    pub(crate) fn config(shown: String) -> Self {
+        Failure { status: CONFIG, message: shown, hint: None, is_shown: true }
     }
 
     /// Takes an error with its causes.
     pub(crate) fn failed(error: anyhow::Error) -> Self {
-        Failure { status: FAILED, message: format!("{error:#}"), hint: None }
+        Failure { status: FAILED, message: format!("{error:#}"), hint: None, is_shown: false }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -103,6 +113,9 @@ impl From<anyhow::Error> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_shown {
+            return f.write_str(&self.message);
+        }
         write!(f, "error: {}", self.message)?;
         match &self.hint {
             Some(hint) => write!(f, "\n hint: {hint}"),

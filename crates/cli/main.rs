@@ -3,12 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod args;
-mod captured;
 mod checkpoints;
 mod decode;
 mod failure;
 mod incoming;
+mod input;
 mod output;
+mod pipeline;
 mod progress;
 mod read;
 mod rows;
@@ -28,12 +29,15 @@ use failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
+    let is_service = matches!(cli.command, Command::Run(_) | Command::Validate(_));
+    log_to_stderr(cli.verbose, is_service);
     let result = match cli.command {
         Command::Read(args) => run(read::run(args)),
         Command::Shards(args) => run(shards::run(args)),
         Command::Decode(args) => decode::run(args),
         Command::Checkpoints(args) => run(checkpoints::run(args)),
+        Command::Run(args) => pipeline::run(args),
+        Command::Validate(args) => pipeline::validate(args),
     };
     result.unwrap_or_else(|failure| {
         say(&failure.to_string());
@@ -73,11 +77,13 @@ fn aws_options(args: &AwsArgs) -> AwsOptions {
     options
 }
 
-fn log_to_stderr(verbose: u8) {
-    let filter = match verbose {
-        0 => "off",
-        1 => "kinesis_logs_source=debug,warn",
-        _ => "kinesis_logs_source=trace,info",
+/// Commands that a person waits for say what is wrong themselves; one that runs for months has a log.
+fn log_to_stderr(verbose: u8, is_service: bool) {
+    let filter = match (verbose, is_service) {
+        (0, false) => "off",
+        (0, true) => "kinesis_logs_pipeline=info,warn",
+        (1, _) => "kinesis_logs_source=debug,kinesis_logs_pipeline=debug,warn",
+        _ => "kinesis_logs_source=trace,kinesis_logs_pipeline=trace,info",
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))

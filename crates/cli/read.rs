@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const STUCK: Duration = Duration::from_secs(2);
 
 /// What shells report of a command that an interrupt ended.
-const INTERRUPTED: i32 = 130;
+pub(crate) const INTERRUPTED: i32 = 130;
 
 pub(crate) async fn run(args: ReadArgs) -> Result<ExitCode, Failure> {
     let (start, stop) = range(&args, Timestamp::now())?;
@@ -134,7 +134,7 @@ async fn end_if_stuck(patience: Duration) {
 }
 
 /// Completes when the user, or the system, asks to end.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

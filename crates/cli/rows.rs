@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use kinesis_logs_decoder::flow_log::{Format, FormatError, Formats};
+use kinesis_logs_decoder::flow_log::{Format, Formats};
 use kinesis_logs_decoder::{Decoder, Limits, Payload};
+use kinesis_logs_pipeline::captured;
 use kinesis_logs_pipeline::rows::{Column, RowFormat, RowWriter};
 use kinesis_logs_source::Record;
 
 use crate::args::{self, RowArgs};
-use crate::captured;
 use crate::failure::{FAILED, Failure};
 use crate::output::Output;
 
@@ -47,7 +47,7 @@ impl Rows {
             writer = writer.columns(columns.map_err(|error| Failure::usage(format!("--fields: {error}")))?);
         }
         for text in &args.flow_log_formats {
-            formats = add_rule(formats, text).map_err(|error| Failure::usage(format!("--flow-log-format: {error}")))?;
+            formats = formats.rule_text(text).map_err(|error| Failure::usage(format!("--flow-log-format: {error}")))?;
         }
         writer = writer.formats(formats);
         let keep = args.undecodable.clone().map(|path| {
@@ -162,16 +162,6 @@ impl Rows {
             }
         }
     }
-}
-
-/// `FORMAT`, `GROUP=FORMAT` or `GROUP:STREAM=FORMAT`.
-fn add_rule(formats: Formats, text: &str) -> Result<Formats, FormatError> {
-    let (names, format) = match text.split_once('=') {
-        Some((names, format)) if !names.contains(['$', ' ', ',']) => (names, format),
-        _ => ("*", text),
-    };
-    let (log_group, log_stream) = names.split_once(':').unwrap_or((names, "*"));
-    Ok(formats.rule(log_group, log_stream, Format::parse(format)?))
 }
 
 /// Where a record was read, for a message.

@@ -29,6 +29,12 @@ impl Decoded {
         Events { decoded: self, events: self.tables.events.iter() }
     }
 
+    /// The log event at a place in that order.
+    #[inline]
+    pub fn event(&self, index: usize) -> Option<Event<'_>> {
+        self.tables.events.get(index).map(|event| Event { decoded: self, event })
+    }
+
     /// What was wrong. Empty if the record was whole.
     pub fn errors(&self) -> &[DecodeError] {
         &self.tables.errors

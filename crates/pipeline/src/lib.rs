@@ -1,15 +1,61 @@
-//! From decoded records to what a person or a program reads.
-//!
-//! So far this holds the row formats ([`rows`]) that the command and the demo share; sources, transforms and sinks wired
-//! together from a configuration are to join them here.
+//! From decoded Kinesis log records to where they are wanted: sources, transforms and sinks, wired together by a TOML file.
 //!
 //! # Features
 //!
+//! Without any, the crate is the component model and what runs it: [`component`], [`config`] and [`Pipeline`].
+//!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `rows` | yes | [`rows`] |
+//! | `rows` | yes | [`rows`]: TSV, CSV, NDJSON and raw lines, as the command writes them |
+//! | `captured` | no | [`captured`]: records in files |
+//! | `sources-demo_logs` | no | the source `demo_logs` |
+//! | `sources-file` | no | the source `file` |
+//! | `sinks-blackhole` | no | the sink `blackhole` |
+//! | `sinks-console` | no | the sink `console` |
+//! | `sinks-file` | no | the sink `file` |
+//! | `light` | no | all of these, which take little time to build |
+//! | `sources-aws_kinesis_streams` | no | the source `aws_kinesis_streams`; brings the AWS SDK |
+//! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
+//! | `transforms-filter` | no | the transform `filter`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]
 
+mod build;
+#[cfg(feature = "captured")]
+pub mod captured;
+#[cfg(feature = "codecs")]
+mod codecs;
+pub mod component;
+pub mod config;
+mod graph;
 #[cfg(feature = "rows")]
 pub mod rows;
+mod run;
+#[cfg(feature = "sinks")]
+mod sinks;
+#[cfg(feature = "sources")]
+mod sources;
+#[cfg(feature = "transforms-filter")]
+mod transforms;
+
+pub use run::{ComponentReport, Failure, Pipeline, Report};
+
+/// A registry of all components that this crate was built with.
+pub fn built_in() -> component::Registry {
+    let registry = component::Registry::new();
+    #[cfg(feature = "sources-aws_kinesis_streams")]
+    let registry = registry.source::<sources::aws_kinesis_streams::AwsKinesisStreamsConfig>("aws_kinesis_streams");
+    #[cfg(feature = "sources-demo_logs")]
+    let registry = registry.source::<sources::demo_logs::DemoLogsConfig>("demo_logs");
+    #[cfg(feature = "sources-file")]
+    let registry = registry.source::<sources::file::FileConfig>("file");
+    #[cfg(feature = "transforms-filter")]
+    let registry = registry.transform::<transforms::filter::FilterConfig>("filter");
+    #[cfg(feature = "sinks-blackhole")]
+    let registry = registry.sink::<sinks::blackhole::BlackholeConfig>("blackhole");
+    #[cfg(feature = "sinks-console")]
+    let registry = registry.sink::<sinks::console::ConsoleConfig>("console");
+    #[cfg(feature = "sinks-file")]
+    let registry = registry.sink::<sinks::file::FileConfig>("file");
+    registry
+}

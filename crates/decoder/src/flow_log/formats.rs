@@ -2,7 +2,7 @@
 
 use wildmatch::WildMatch;
 
-use super::format::Format;
+use super::format::{Format, FormatError};
 use super::record::{FlowLog, FlowLogError};
 use crate::Event;
 
@@ -53,6 +53,20 @@ impl Formats {
     pub fn rule(mut self, log_group: &str, log_stream: &str, format: Format) -> Self {
         self.rules.push(Rule { log_group: WildMatch::new(log_group), log_stream: WildMatch::new(log_stream), format });
         self
+    }
+
+    /// Adds a rule that is written as one text: `FORMAT` for all flow logs, `GROUP=FORMAT`, or `GROUP:STREAM=FORMAT`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Format::parse`].
+    pub fn rule_text(self, text: &str) -> Result<Self, FormatError> {
+        let (names, format) = match text.split_once('=') {
+            Some((names, format)) if !names.contains(['$', ' ', ',']) => (names, format),
+            _ => ("*", text),
+        };
+        let (log_group, log_stream) = names.split_once(':').unwrap_or((names, "*"));
+        Ok(self.rule(log_group, log_stream, Format::parse(format)?))
     }
 
     /// Sets whether the format is inferred where no rule matches.

@@ -76,7 +76,7 @@ const EVENT: [(&str, Own); 6] = [
 
 /// A value of a column, before it is dressed for a format.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     Null,
     Integer(u64),
     /// A number in digits, as it would be written.

@@ -7,7 +7,7 @@ use super::column::Cell;
 /// TSV as the ancestor writes it: values as they are. Only log lines, which may hold tabs and line feeds of their own,
 /// have them escaped, so that a row stays a row.
 #[inline]
-pub(super) fn tsv(cell: &Cell<'_>, out: &mut Vec<u8>) {
+pub(crate) fn tsv(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => out.push(b'-'),
         Cell::Integer(number) => integer(*number, out),
@@ -31,7 +31,7 @@ fn escaped(line: &str, out: &mut Vec<u8>) {
 
 /// CSV as in [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180), but lines end in a line feed alone. Null is empty.
 #[inline]
-pub(super) fn csv(cell: &Cell<'_>, out: &mut Vec<u8>) {
+pub(crate) fn csv(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => {}
         Cell::Integer(number) => integer(*number, out),
@@ -41,7 +41,7 @@ pub(super) fn csv(cell: &Cell<'_>, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn csv_text(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn csv_text(text: &str, out: &mut Vec<u8>) {
     if !text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
         out.extend_from_slice(text.as_bytes());
         return;
@@ -57,7 +57,7 @@ pub(super) fn csv_text(text: &str, out: &mut Vec<u8>) {
 }
 
 #[inline]
-pub(super) fn json(cell: &Cell<'_>, out: &mut Vec<u8>) {
+pub(crate) fn json(cell: &Cell<'_>, out: &mut Vec<u8>) {
     match cell {
         Cell::Null => out.extend_from_slice(b"null"),
         Cell::Integer(number) => integer(*number, out),
@@ -77,7 +77,7 @@ fn raw_json(json: &str, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn json_text(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn json_text(text: &str, out: &mut Vec<u8>) {
     if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
@@ -92,7 +92,7 @@ fn integer(number: u64, out: &mut Vec<u8>) {
 }
 
 /// `2026-11-24T04:42:49.123Z`
-pub(super) fn rfc3339_millis(millis: i64) -> Option<String> {
+pub(crate) fn rfc3339_millis(millis: i64) -> Option<String> {
     let time = jiff::Timestamp::from_millisecond(millis).ok()?;
     Some(format!("{time:.3}"))
 }

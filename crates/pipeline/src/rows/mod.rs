@@ -22,8 +22,8 @@
 //! its flow log line, else `timestamp`, `log_group`, `log_stream` and `message`. TSV and CSV have one header, which the
 //! first event decides (sorted by name); NDJSON has each event's own.
 
-mod column;
-mod encode;
+pub(crate) mod column;
+pub(crate) mod encode;
 mod writer;
 
 pub use column::Column;

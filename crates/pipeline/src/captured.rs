@@ -4,9 +4,9 @@
 //! `{"StreamName": ..., "ShardId": ..., "SequenceNumber": ..., "ApproximateArrivalTimestamp": ..., "PartitionKey": ...,
 //! "Data": "<base64>", "Error": ...}`.
 
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead, Read};
+use std::ops::ControlFlow;
 
-use anyhow::{Context, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// A record as one line of JSON, with why it could not be decoded.
-pub(crate) fn to_json(record: &Record, error: &str) -> Value {
+pub fn to_json(record: &Record, error: &str) -> Value {
     let mut object = json!({
         "StreamName": *record.stream,
         "ShardId": record.shard_id.as_str(),
@@ -37,48 +37,85 @@ pub(crate) fn to_json(record: &Record, error: &str) -> Value {
     object
 }
 
+/// Why a file of records cannot be read on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CapturedError {
+    /// The file itself.
+    #[error("cannot read {name}")]
+    Read {
+        /// What the file is called.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It began as JSON, and does not go on so.
+    #[error("malformed JSON in {name}")]
+    Json {
+        /// What the file is called.
+        name: String,
+        /// Where, and what was expected.
+        source: serde_json::Error,
+    },
+    /// A captured record is none.
+    #[error("record {index} of {name}: {what}")]
+    Record {
+        /// Which, counted from zero.
+        index: usize,
+        /// What the file is called.
+        name: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
 /// Why reading ends before its input does.
-pub(crate) enum Stop {
+enum Stop {
     /// No more is wanted.
     Enough,
     /// The input, or a record in it, is broken.
-    Failed(anyhow::Error),
+    Failed(CapturedError),
 }
 
-impl From<anyhow::Error> for Stop {
-    fn from(error: anyhow::Error) -> Self {
+impl From<CapturedError> for Stop {
+    fn from(error: CapturedError) -> Self {
         Stop::Failed(error)
     }
 }
 
-/// Reads records in any form, one after another. `each` is given every record until it stops; where input breaks off,
-/// the records before have been given.
-pub(crate) fn read(
+type Each<'a> = &'a mut dyn FnMut(Record) -> ControlFlow<()>;
+
+/// Reads records in any form, one after another; those in containers of the Kinesis Producer Library one by one. `each` is
+/// given every record until it breaks.
+///
+/// # Errors
+///
+/// [`CapturedError`]. Where input breaks off, the records before have been given.
+pub fn read(
     input: impl BufRead,
     name: &str,
-    mut each: impl FnMut(Record) -> Result<(), Stop>,
-) -> anyhow::Result<()> {
-    match read_any(input, name, &mut |record| open(record, &mut each)) {
+    mut each: impl FnMut(Record) -> ControlFlow<()>,
+) -> Result<(), CapturedError> {
+    match read_any(input, name, &mut each) {
         Ok(()) | Err(Stop::Enough) => Ok(()),
         Err(Stop::Failed(error)) => Err(error),
     }
 }
 
-fn read_any(
-    mut input: impl BufRead,
-    name: &str,
-    each: &mut impl FnMut(Record) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    let start = input.fill_buf().with_context(|| format!("cannot read {name}"))?;
+fn read_any(mut input: impl BufRead, name: &str, each: Each<'_>) -> Result<(), Stop> {
+    let cannot_read = |source| CapturedError::Read { name: name.to_owned(), source };
+    let start = input.fill_buf().map_err(cannot_read)?;
     let first = start.iter().find(|byte| !byte.is_ascii_whitespace());
     if matches!(first, Some(b'{' | b'[')) && !holds_envelopes(start) {
         return read_json(input, name, each);
     }
     let mut bytes = Vec::new();
-    input.read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
+    input.read_to_end(&mut bytes).map_err(cannot_read)?;
     match base64_lines(&bytes) {
-        Some(records) => records.into_iter().enumerate().try_for_each(|(index, data)| each(bare(name, index, data))),
-        None => each(bare(name, 0, bytes)),
+        Some(records) => {
+            records.into_iter().enumerate().try_for_each(|(index, data)| open(bare(name, index, data), each))
+        }
+        None => open(bare(name, 0, bytes), each),
     }
 }
 
@@ -89,21 +126,22 @@ fn holds_envelopes(start: &[u8]) -> bool {
 }
 
 /// Captured records one a value, or the AWS CLI's answers with many.
-fn read_json(input: impl Read, name: &str, each: &mut impl FnMut(Record) -> Result<(), Stop>) -> Result<(), Stop> {
+fn read_json(input: impl Read, name: &str, each: Each<'_>) -> Result<(), Stop> {
     let mut index = 0;
     let mut give = |value: &RawValue| -> Result<(), Stop> {
         let record = match serde_json::from_str(value.get()) {
             Ok(Value::Object(object)) if object.contains_key("Data") => {
-                captured(object, name, index).with_context(|| format!("record {index} of {name}"))?
+                let broken = |what| CapturedError::Record { index, name: name.to_owned(), what };
+                captured(object, name, index).map_err(broken)?
             }
             // As it stands: read and written again, its members would change places.
             _ => bare(name, index, value.get().as_bytes().to_vec()),
         };
         index += 1;
-        each(record)
+        open(record, each)
     };
     for value in serde_json::Deserializer::from_reader(input).into_iter::<Box<RawValue>>() {
-        let value = value.with_context(|| format!("malformed JSON in {name}"))?;
+        let value = value.map_err(|source| CapturedError::Json { name: name.to_owned(), source })?;
         let many: Option<Vec<&RawValue>> = match value.get().as_bytes().first() {
             Some(b'[') => serde_json::from_str(value.get()).ok(),
             _ => serde_json::from_str(value.get())
@@ -126,10 +164,10 @@ struct Answer<'a> {
     records: Vec<&'a RawValue>,
 }
 
-fn captured(object: Map<String, Value>, name: &str, index: usize) -> anyhow::Result<Record> {
+fn captured(object: Map<String, Value>, name: &str, index: usize) -> Result<Record, &'static str> {
     let text = |member: &str| object.get(member).and_then(Value::as_str);
-    let data = text("Data").ok_or_else(|| anyhow!("Data is no text"))?;
-    let data = STANDARD.decode(data.trim()).context("Data is no base64")?;
+    let data = text("Data").ok_or("Data is no text")?;
+    let data = STANDARD.decode(data.trim()).map_err(|_| "Data is no base64")?;
     let mut record = Record::new(
         text("StreamName").unwrap_or(name),
         text("ShardId").unwrap_or("-"),
@@ -154,8 +192,8 @@ fn bare(name: &str, index: usize, data: Vec<u8>) -> Record {
 }
 
 /// A container is given as its user records, unless the record says it is one itself.
-fn open(record: Record, each: &mut impl FnMut(Record) -> Result<(), Stop>) -> Result<(), Stop> {
-    match Aggregated::parse(&record.data) {
+fn open(record: Record, each: Each<'_>) -> Result<(), Stop> {
+    let given = match Aggregated::parse(&record.data) {
         Some(container) if record.sub_sequence_number.is_none() => container.records().try_for_each(|user| {
             let mut opened = record.clone();
             opened.sub_sequence_number = Some(user.sub_sequence_number);
@@ -164,7 +202,8 @@ fn open(record: Record, each: &mut impl FnMut(Record) -> Result<(), Stop>) -> Re
             each(opened)
         }),
         _ => each(record),
-    }
+    };
+    if given.is_break() { Err(Stop::Enough) } else { Ok(()) }
 }
 
 /// The records, if the input is lines of base64 that hold gzip or a container.
@@ -176,19 +215,6 @@ fn base64_lines(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     (!records.is_empty() && records.iter().all(known)).then_some(records)
 }
 
-/// Opens the file, or standard input for `-`.
-pub(crate) fn open_input(path: &std::path::Path) -> anyhow::Result<(Box<dyn BufRead>, String)> {
-    if path.as_os_str() == "-" {
-        return Ok((Box::new(std::io::stdin().lock()), "standard input".to_owned()));
-    }
-    let name = path.display().to_string();
-    if path.is_dir() {
-        bail!("{name} is a directory");
-    }
-    let file = std::fs::File::open(path).with_context(|| format!("cannot open {name}"))?;
-    Ok((Box::new(std::io::BufReader::with_capacity(64 << 10, file)), name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +223,7 @@ mod tests {
         let mut seen = Vec::new();
         read(input, "input", |record| {
             seen.push((record.sequence_number.to_string(), record.sub_sequence_number, record.data.to_vec()));
-            Ok(())
+            ControlFlow::Continue(())
         })
         .unwrap();
         seen
@@ -233,7 +259,7 @@ mod tests {
         let mut back = Vec::new();
         read(line.as_bytes(), "input", |record| {
             back.push(record);
-            Ok(())
+            ControlFlow::Continue(())
         })
         .unwrap();
         assert_eq!(back, [record]);
@@ -241,7 +267,8 @@ mod tests {
 
     #[test]
     fn broken_input_names_the_record() {
-        let error = read(&b"{\"Data\":\"AA==\"}\n{\"Data\":\"?\"}"[..], "input", |_| Ok(())).unwrap_err();
+        let error =
+            read(&b"{\"Data\":\"AA==\"}\n{\"Data\":\"?\"}"[..], "input", |_| ControlFlow::Continue(())).unwrap_err();
         assert!(format!("{error:#}").starts_with("record 1 of input: Data is no base64"), "{error:#}");
     }
 }

@@ -1,0 +1,83 @@
+//! `run` and `validate`: a pipeline that TOML files describe.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use comfy_table::CellAlignment;
+use kinesis_logs_pipeline::config::ConfigFile;
+use kinesis_logs_pipeline::{Pipeline, Report};
+
+use crate::args::{RunArgs, ValidateArgs};
+use crate::failure::{FAILED, Failure};
+use crate::read::{INTERRUPTED, interrupted};
+use crate::{say, table};
+
+pub(crate) fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
+    let [sources, transforms, sinks] = build(&args.files)?.len_by_kind();
+    println!("valid: {sources} sources, {transforms} transforms, {sinks} sinks");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+    let pipeline = build(&args.files)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    let report = runtime.block_on(async {
+        let deadline = Duration::from_secs(args.graceful_shutdown_limit_secs);
+        let shutdown = async {
+            interrupted().await;
+            tokio::spawn(async {
+                interrupted().await;
+                std::process::exit(INTERRUPTED);
+            });
+        };
+        pipeline.run(shutdown, deadline).await
+    });
+    // What still writes to somebody who does not read is not waited for.
+    runtime.shutdown_background();
+    summarize(&report);
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn build(paths: &[PathBuf]) -> Result<Pipeline, Failure> {
+    let read = |path: &PathBuf| ConfigFile::read(path).map_err(|error| Failure::failed(error.into()));
+    let files = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Pipeline::build(files, &kinesis_logs_pipeline::built_in())
+        .map_err(|error| Failure::config(error.render(std::io::stderr().is_terminal())))
+}
+
+/// Says what every component did, and what went wrong.
+fn summarize(report: &Report) {
+    let mut table = table::with_header(["COMPONENT", "KIND", "TYPE", "EVENTS IN", "EVENTS OUT", "SET ASIDE"]);
+    for component in &report.components {
+        let aside: Vec<String> =
+            component.set_aside.iter().map(|(output, events)| format!("{events} {output}")).collect();
+        let count = |events: u64, has_any: bool| if has_any { events.to_string() } else { "-".to_owned() };
+        table.add_row([
+            component.id.clone(),
+            component.kind.to_string(),
+            component.type_name.clone(),
+            count(component.received_events, component.kind.table() != "sources"),
+            count(component.sent_events, component.kind.table() != "sinks"),
+            table::or_dash(Some(aside.join(", ")).filter(|aside| !aside.is_empty())),
+        ]);
+    }
+    for index in [3, 4] {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    say(&table.to_string());
+    for failure in &report.failures {
+        say(&format!("error: {failure}"));
+        if let Some(hint) = failure.error.hint() {
+            say(&format!(" hint: {hint}"));
+        }
+    }
+    for id in &report.unfinished {
+        say(&format!("error: {id:?} was not done by the limit, and was cut off; what it held was not acknowledged"));
+    }
+}

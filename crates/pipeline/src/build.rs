@@ -1,0 +1,161 @@
+//! From files to a pipeline that can run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::component::{BuildContext, BuildError, Built, Input, Kind, Output, Outputs, Problem, Registry};
+use crate::component::{Sink, Source, Transform, channel};
+use crate::config::{self, Component, ConfigError, ConfigFile, Mistake, Node, NodeValue, Place};
+use crate::graph::Graph;
+use crate::run::{Counters, Pipeline, Task, Work};
+
+/// What transforms hold up while they work; what waits for sinks, their buffers say.
+const MAX_EVENTS: usize = 20_000;
+const MAX_BYTES: usize = 8 << 20;
+
+impl Pipeline {
+    /// Builds what the files say, with variables from the process's environment. Does no I/O beyond that.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in the files.
+    pub fn build(files: Vec<ConfigFile>, registry: &Registry) -> Result<Pipeline, ConfigError> {
+        Pipeline::build_with(files, registry, &|name| std::env::var(name).ok())
+    }
+
+    /// The same with variables from `lookup`.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes in the files.
+    pub fn build_with(
+        files: Vec<ConfigFile>,
+        registry: &Registry,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Pipeline, ConfigError> {
+        let (config, mut mistakes) = config::load(files, registry, lookup);
+        if config.is_broken {
+            return Err(config.error(mistakes));
+        }
+        let (graph, wrong) = Graph::new(&config);
+        mistakes.extend(wrong);
+        let mut parts = Vec::new();
+        for component in &config.components {
+            let context = BuildContext::new(&component.id, config.data_dir.as_deref());
+            match component.config.as_ref().map(|built| part(built, &context)) {
+                Some(Ok(part)) => parts.push(part),
+                Some(Err(error)) => {
+                    let place = |problem| mistake(problem, component, &config.files);
+                    mistakes.extend(error.problems.into_iter().map(place));
+                }
+                None => {}
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(config.error(mistakes));
+        }
+        Ok(connect(&config.components, parts, graph))
+    }
+}
+
+enum Part {
+    Source(Box<dyn Source>),
+    Transform(Box<dyn Transform>),
+    Sink(Box<dyn Sink>),
+}
+
+fn part(built: &Built, context: &BuildContext) -> Result<Part, BuildError> {
+    Ok(match built {
+        Built::Source(config) => Part::Source(config.build(context)?),
+        Built::Transform(config) => Part::Transform(config.build(context)?),
+        Built::Sink(config) => Part::Sink(config.build(context)?),
+    })
+}
+
+/// Puts a component's problem where it stands.
+fn mistake(problem: Problem, component: &Component, files: &[ConfigFile]) -> Mistake {
+    let mut place = component.place.clone();
+    let mut node = &component.node;
+    for key in &problem.keys {
+        match node.get(key) {
+            Some(inner) => (node, place) = (inner, inner.place.clone()),
+            None => break,
+        }
+    }
+    if let Some(within) = problem.within.and_then(|within| text_place(node, within, files)) {
+        place = within;
+    }
+    let mut mistake = Mistake::at(place, problem.message);
+    if let Some(label) = problem.label {
+        mistake = mistake.label(label);
+    }
+    match problem.hint {
+        Some(hint) => mistake.hint(hint),
+        None => mistake,
+    }
+}
+
+/// Where some bytes of a string stand in its file; `None` if the string was written with escapes, or by the environment.
+fn text_place(node: &Node, within: std::ops::Range<usize>, files: &[ConfigFile]) -> Option<Place> {
+    let NodeValue::String(text) = &node.value else { return None };
+    let written = files.get(node.place.file)?.text.get(node.place.range.clone())?;
+    let quotes = if written.starts_with("'''") || written.starts_with("\"\"\"") { 3 } else { 1 };
+    let behind = &written[quotes.min(written.len())..];
+    let newline =
+        if quotes == 3 { behind.len() - behind.trim_start_matches('\r').trim_start_matches('\n').len() } else { 0 };
+    // The parser drops one line feed alone.
+    let offset = quotes + newline.min(if behind.starts_with('\r') { 2 } else { 1 });
+    if !written.get(offset..)?.starts_with(text.as_str()) {
+        return None;
+    }
+    let start = node.place.range.start + offset;
+    Some(Place {
+        file: node.place.file,
+        range: start + within.start.min(text.len())..start + within.end.min(text.len()),
+    })
+}
+
+/// Gives every component its channels.
+fn connect(components: &[Component], parts: Vec<Part>, graph: Graph) -> Pipeline {
+    let mut senders = Vec::new();
+    let mut receivers = Vec::new();
+    for component in components {
+        let (sender, receiver) = match component.kind {
+            Kind::Sink => channel(component.buffer.max_events, component.buffer.max_size),
+            _ => channel(MAX_EVENTS, MAX_BYTES),
+        };
+        senders.push(sender);
+        receivers.push(receiver);
+    }
+    let mut tasks = Vec::new();
+    for (index, ((component, part), receiver)) in components.iter().zip(parts).zip(receivers).enumerate() {
+        let counters = Arc::new(Counters::default());
+        let output = |name| Output(graph.takers(index, name).map(|to| senders[to].clone()).collect());
+        let named: BTreeMap<&'static str, Output> = graph
+            .edges
+            .iter()
+            .filter(|edge| edge.from == index)
+            .filter_map(|edge| edge.output)
+            .map(|name| (name, output(Some(name))))
+            .collect();
+        let outputs = Outputs::new(output(None), named, counters.clone());
+        let input = Input::new(receiver, counters.clone());
+        let work = match part {
+            Part::Source(source) => Work::Source(source, outputs),
+            Part::Transform(transform) => Work::Transform(transform, input, outputs),
+            Part::Sink(sink) => Work::Sink(sink, input, outputs),
+        };
+        tasks.push(Task {
+            id: component.id.clone(),
+            kind: component.kind,
+            type_name: component.type_name.clone(),
+            counters,
+            work,
+            sources: {
+                let upstream = graph.upstream(index);
+                upstream.into_iter().filter(|of| components[*of].kind == Kind::Source).collect()
+            },
+        });
+    }
+    Pipeline { tasks }
+}

@@ -1,0 +1,156 @@
+//! From records to batches.
+
+use std::sync::Arc;
+
+use kinesis_logs_decoder::flow_log::Formats;
+use kinesis_logs_decoder::{Decoded, Decoder, Limits, Payload};
+use kinesis_logs_source::Record;
+use serde::Deserialize;
+
+use crate::captured;
+use crate::component::{Acknowledgement, Batch, Changes, Closed, Origin, Outputs, Problem, Value};
+
+/// The output of what cannot be decoded.
+pub(crate) const UNDECODABLE: &str = "undecodable";
+
+/// How records are decoded.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct DecodingConfig {
+    /// What records hold. Default: `auto`.
+    codec: Codec,
+    /// The format of flow logs, or several: `default`, `v5`, AWS's own `${version} ${account-id} ...`, or, for some log
+    /// groups alone, `GROUP=FORMAT`. Default: inferred.
+    flow_log_format: OneOrMore,
+    /// Bytes that a record may inflate to, in MiB. Default: 128.
+    max_record_mib: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Codec {
+    /// What it looks like: envelopes, Lambda events, or flow log lines.
+    #[default]
+    Auto,
+    /// Envelopes of CloudWatch Logs, or Lambda events.
+    Envelopes,
+    /// A message a line, or a JSON object.
+    Lines,
+}
+
+/// A text, or several.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OneOrMore(pub(crate) Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = OneOrMore;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or an array of strings")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<OneOrMore, E> {
+                Ok(OneOrMore(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut values: A) -> Result<OneOrMore, A::Error> {
+                let mut all = Vec::new();
+                while let Some(value) = values.next_element()? {
+                    all.push(value);
+                }
+                Ok(OneOrMore(all))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl DecodingConfig {
+    /// The decoder, or what is wrong with the key `decoding`.
+    pub(crate) fn build(&self) -> Result<RecordDecoder, Problem> {
+        let mut formats = Formats::new();
+        for text in &self.flow_log_format.0 {
+            let parsed = formats.rule_text(text);
+            formats = parsed.map_err(|error| Problem::new(error.to_string()).key("decoding.flow_log_format"))?;
+        }
+        let mib = self.max_record_mib.unwrap_or(128);
+        if !(1..=700).contains(&mib) {
+            return Err(Problem::new("a record may inflate to 1 to 700 MiB").key("decoding.max_record_mib"));
+        }
+        let payload = match self.codec {
+            Codec::Auto => Payload::Auto,
+            Codec::Envelopes => Payload::Envelopes,
+            Codec::Lines => Payload::Lines,
+        };
+        Ok(RecordDecoder { limits: Limits::default().decompressed_bytes(mib << 20), payload, formats: formats.into() })
+    }
+}
+
+/// Decodes records into batches, and sends them on.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordDecoder {
+    limits: Limits,
+    payload: Payload,
+    formats: Arc<Formats>,
+}
+
+impl RecordDecoder {
+    /// A decoder with buffers of its own.
+    pub(crate) fn decoder(&self) -> Decoder {
+        Decoder::with_limits(self.limits).payload(self.payload)
+    }
+
+    /// Sends the records' events on as one batch, and what cannot be decoded to [`UNDECODABLE`]; one acknowledgement answers
+    /// for both.
+    pub(crate) async fn send(
+        &self,
+        decoder: &mut Decoder,
+        records: Vec<Record>,
+        origin: Option<Origin>,
+        acknowledgement: Acknowledgement,
+        outputs: &mut Outputs,
+    ) -> Result<(), Closed> {
+        let mut batch = Batch::builder(self.formats.clone());
+        let mut aside = Batch::builder(self.formats.clone());
+        for record in records {
+            let mut decoded = Decoded::default();
+            // Containers were opened where records were read.
+            decoder.decode_user_record_into(&record.data, &mut decoded);
+            if let Some(error) = decoded.errors().first() {
+                tracing::warn!(shard = %record.shard_id, sequence_number = %record.sequence_number, %error, "undecodable");
+                aside.event(Some(&record), undecodable(&record, &error.to_string()));
+            }
+            batch.record(record, decoded);
+        }
+        if let Some(origin) = origin {
+            batch = batch.origin(origin);
+        }
+        let batch = batch.build(acknowledgement);
+        if !aside.is_empty() {
+            outputs.send_to(UNDECODABLE, batch.with_events(aside)).await?;
+        }
+        outputs.send(batch).await
+    }
+}
+
+/// An event whose members are those of a captured record, so that its JSON can be read back.
+fn undecodable(record: &Record, error: &str) -> Changes {
+    let mut members = Changes::default();
+    if let serde_json::Value::Object(object) = captured::to_json(record, error) {
+        for (name, value) in object {
+            match value {
+                serde_json::Value::String(text) => members.set(name, text),
+                serde_json::Value::Number(number) => {
+                    members.set(name, number.as_i64().map_or(Value::Null, Value::Integer))
+                }
+                _ => {}
+            }
+        }
+    }
+    members
+}

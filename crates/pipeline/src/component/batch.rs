@@ -1,0 +1,206 @@
+//! What moves: events that share their buffers, and one acknowledgement.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use kinesis_logs_decoder::Decoded;
+use kinesis_logs_decoder::flow_log::Formats;
+use kinesis_logs_source::Record;
+use kinesis_logs_source::protocol::PositionRange;
+
+use super::ack::{Acknowledgement, Outcome};
+use super::event::{Changes, Event};
+
+/// Which stretch of its source a batch covers. Transforms change events, never this: who has accepted all of a shard's
+/// batches up to one has accepted all that the shard held up to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The source's name in the configuration.
+    pub source: Arc<str>,
+    /// The stream's name.
+    pub stream: Arc<str>,
+    /// The shard's.
+    pub shard_id: kinesis_logs_source::ShardId,
+    /// What of the shard it covers.
+    pub range: PositionRange,
+    /// A number that grows whenever the shard is taken up again: batches of one epoch come in order, without repeats.
+    pub epoch: u64,
+}
+
+impl Origin {
+    /// What a batch of a shard covers.
+    pub fn new(source: Arc<str>, record: &Record, range: PositionRange, epoch: u64) -> Self {
+        Origin { source, stream: record.stream.clone(), shard_id: record.shard_id.clone(), range, epoch }
+    }
+}
+
+/// Events in order, which may be none: a batch that was emptied is sent on all the same, so that what it covers is
+/// acknowledged behind what came before it.
+///
+/// Records and their text are shared by all copies of a batch; a copy has a list of its own of which events are in it, and
+/// of what was changed of them. Leaving events out moves nothing but that list.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    contents: Arc<Contents>,
+    slots: Vec<Slot>,
+    acknowledgement: Acknowledgement,
+    origin: Option<Arc<Origin>>,
+}
+
+#[derive(Debug)]
+struct Contents {
+    records: Vec<(Record, Decoded)>,
+    formats: Arc<Formats>,
+    bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    /// Which record, or `NONE`.
+    record: u32,
+    /// Which of its events, or `NONE`.
+    event: u32,
+    changes: Option<Box<Changes>>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Contents {
+    fn event<'a>(&'a self, slot: &'a Slot) -> Event<'a> {
+        let source = self.records.get(slot.record as usize);
+        Event {
+            read: source.and_then(|(_, decoded)| decoded.event(slot.event as usize)),
+            record: source.map(|(record, _)| record),
+            formats: &self.formats,
+            changes: slot.changes.as_deref(),
+            flow: OnceCell::new(),
+        }
+    }
+}
+
+impl Batch {
+    /// Starts a batch. `formats` tells the formats of its flow logs.
+    pub fn builder(formats: Arc<Formats>) -> BatchBuilder {
+        BatchBuilder { records: Vec::new(), formats, slots: Vec::new(), bytes: 0, origin: None }
+    }
+
+    /// How many events are in it.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no event is in it.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// What it takes in memory, roughly, in bytes. Copies count what they share.
+    pub fn bytes(&self) -> usize {
+        let changes = self.slots.iter().filter_map(|slot| slot.changes.as_ref()).map(|changes| changes.weight());
+        self.contents.bytes + self.slots.len() * size_of::<Slot>() + changes.sum::<usize>()
+    }
+
+    /// The events, in order.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
+        self.slots.iter().map(|slot| self.contents.event(slot))
+    }
+
+    /// Keeps the events for which `keep` says so. The others count as delivered.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Event<'_>) -> bool) {
+        self.slots.retain(|slot| keep(&self.contents.event(slot)));
+    }
+
+    /// Lets `change` see each event as it is, and note what is to be changed of it.
+    pub fn update(&mut self, mut change: impl FnMut(&Event<'_>, &mut Changes)) {
+        for slot in &mut self.slots {
+            let mut changes = slot.changes.as_deref().cloned().unwrap_or_default();
+            change(&self.contents.event(slot), &mut changes);
+            if slot.changes.as_deref() != Some(&changes) && changes != Changes::default() {
+                slot.changes = Some(Box::new(changes));
+            }
+        }
+    }
+
+    /// What of its source it covers, where the source has positions.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
+    }
+
+    /// Says what became of it.
+    pub fn acknowledge(self, outcome: Outcome) {
+        self.acknowledgement.answer(outcome);
+    }
+
+    /// Takes off what answers for it, for those who answer later than they need the events.
+    pub fn take_acknowledgement(&mut self) -> Acknowledgement {
+        std::mem::replace(&mut self.acknowledgement, Acknowledgement::none())
+    }
+
+    /// A batch of other events that is to be answered for as a part of this one.
+    pub fn with_events(&self, builder: BatchBuilder) -> Batch {
+        let mut batch = builder.build(self.acknowledgement.clone());
+        batch.origin.clone_from(&self.origin);
+        batch
+    }
+}
+
+/// Makes a [`Batch`].
+#[derive(Debug)]
+pub struct BatchBuilder {
+    records: Vec<(Record, Decoded)>,
+    formats: Arc<Formats>,
+    slots: Vec<Slot>,
+    bytes: usize,
+    origin: Option<Arc<Origin>>,
+}
+
+impl BatchBuilder {
+    /// Adds a record's events.
+    pub fn record(&mut self, record: Record, decoded: Decoded) {
+        // More than four thousand million would not fit into memory.
+        let index = self.records.len() as u32;
+        let events = 0..decoded.events().len() as u32;
+        self.slots.extend(events.map(|event| Slot { record: index, event, changes: None }));
+        self.bytes += size_of::<(Record, Decoded)>() + record.data.len() + decoded.text_len();
+        self.records.push((record, decoded));
+    }
+
+    /// Adds an event that says `members`, of a record that it tells where it came from.
+    pub fn event(&mut self, record: Option<&Record>, mut members: Changes) {
+        members.replaced_all();
+        let index = match record {
+            Some(record) => {
+                // The payload is what `members` are about.
+                let mut place = record.clone();
+                place.data = Default::default();
+                self.records.push((place, Decoded::default()));
+                self.records.len() as u32 - 1
+            }
+            None => NONE,
+        };
+        self.slots.push(Slot { record: index, event: NONE, changes: Some(Box::new(members)) });
+    }
+
+    /// Sets what of its source the batch covers.
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(Arc::new(origin));
+        self
+    }
+
+    /// Roughly what the batch will take in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.slots.len() * size_of::<Slot>()
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.slots.is_empty()
+    }
+
+    /// The batch, for which `acknowledgement` answers.
+    pub fn build(self, acknowledgement: Acknowledgement) -> Batch {
+        let BatchBuilder { records, formats, slots, bytes, origin } = self;
+        Batch { contents: Arc::new(Contents { records, formats, bytes }), slots, acknowledgement, origin }
+    }
+}

@@ -1,0 +1,86 @@
+//! Channels between components: bounded by events and by bytes.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::Batch;
+use crate::run::Counters;
+
+/// What a sink takes from.
+#[derive(Debug)]
+pub struct Input {
+    receiver: Receiver,
+    counters: Arc<Counters>,
+}
+
+impl Input {
+    pub(crate) fn new(receiver: Receiver, counters: Arc<Counters>) -> Self {
+        Input { receiver, counters }
+    }
+
+    /// The next batch; `None` if no more will come. Nothing is lost if it is not waited for to the end.
+    pub async fn recv(&mut self) -> Option<Batch> {
+        let batch = self.receiver.recv().await?;
+        self.counters.received(&batch);
+        Some(batch)
+    }
+}
+
+/// What waits in it counts by events and by bytes. A batch that is larger than the bound is let through alone.
+pub(crate) fn channel(max_events: usize, max_bytes: usize) -> (Sender, Receiver) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (Sender { sender, events: Room::new(max_events), bytes: Room::new(max_bytes) }, Receiver(receiver))
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    sender: mpsc::UnboundedSender<(Batch, [OwnedSemaphorePermit; 2])>,
+    events: Room,
+    bytes: Room,
+}
+
+impl Sender {
+    /// Waits until there is room. If nobody receives any more the batch comes back.
+    pub(crate) async fn send(&self, batch: Batch) -> Result<(), Batch> {
+        let room = tokio::select! {
+            biased;
+            () = self.sender.closed() => return Err(batch),
+            // First events, then bytes, with every sender: those that have the one wait for the receiver alone.
+            room = async { Some([self.events.take(batch.len()).await?, self.bytes.take(batch.bytes()).await?]) } => room,
+        };
+        match room {
+            Some(room) => self.sender.send((batch, room)).map_err(|error| error.0.0),
+            None => Err(batch),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Room {
+    semaphore: Arc<Semaphore>,
+    size: u32,
+}
+
+impl Room {
+    fn new(size: usize) -> Self {
+        let size = u32::try_from(size).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 4);
+        Room { semaphore: Arc::new(Semaphore::new(size as usize)), size }
+    }
+
+    /// Also what weighs nothing takes a place, so that empty batches are bounded too.
+    async fn take(&self, weight: usize) -> Option<OwnedSemaphorePermit> {
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX).clamp(1, self.size);
+        self.semaphore.clone().acquire_many_owned(weight).await.ok()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Receiver(mpsc::UnboundedReceiver<(Batch, [OwnedSemaphorePermit; 2])>);
+
+impl Receiver {
+    pub(crate) async fn recv(&mut self) -> Option<Batch> {
+        // Its room is free as soon as it is taken.
+        self.0.recv().await.map(|(batch, _room)| batch)
+    }
+}

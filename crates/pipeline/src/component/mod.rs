@@ -1,0 +1,58 @@
+//! What components are, and what moves between them.
+//!
+//! ```text
+//! Source ──> Batch ──> Transform ──> Batch ──> Sink ──> Acknowledgement ──> Source
+//! ```
+//!
+//! - What moves is a [`Batch`]: events that share the buffers they were decoded into, with one [`Acknowledgement`].
+//! - A [`Source`] makes batches, a [`Transform`] changes their events, a [`Sink`] takes them and answers for them.
+//! - What is configured is apart from what runs: a config type ([`SourceConfig`], [`TransformConfig`], [`SinkConfig`]) is
+//!   what serde reads, and builds the component. A [`Registry`] knows the config types by name.
+
+mod ack;
+mod batch;
+mod error;
+mod event;
+mod input;
+mod output;
+mod registry;
+mod sink;
+mod source;
+mod transform;
+mod value;
+
+pub use ack::{Acknowledgement, Outcome};
+pub use batch::{Batch, BatchBuilder, Origin};
+pub use error::{BuildError, ComponentError, Problem};
+pub use event::{Changes, Event, ValueRef};
+pub use input::Input;
+pub(crate) use input::channel;
+pub(crate) use output::Output;
+pub use output::{Closed, Outputs};
+pub(crate) use registry::Built;
+pub use registry::{Kind, Registry};
+pub use sink::{Sink, SinkConfig, SinkContext};
+pub(crate) use source::ShutdownSender;
+pub use source::{Shutdown, Source, SourceConfig, SourceContext};
+pub use transform::{Emitted, Transform, TransformConfig};
+pub use value::Value;
+
+use std::path::{Path, PathBuf};
+
+/// What a component may know when it is built. Building does no I/O: it must be possible to check a configuration where
+/// nothing that it names can be reached.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BuildContext {
+    /// The component's name in the configuration.
+    pub id: String,
+    /// Where the pipeline may keep what it must remember, if it was told.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl BuildContext {
+    /// A context for building a component by hand, as tests do.
+    pub fn new(id: impl Into<String>, data_dir: Option<&Path>) -> Self {
+        BuildContext { id: id.into(), data_dir: data_dir.map(Path::to_owned) }
+    }
+}

@@ -1,0 +1,78 @@
+//! Where a component's batches go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::input::Sender;
+use super::{Batch, Outcome};
+use crate::run::Counters;
+
+/// Nobody takes what is sent any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nobody takes what is sent any more")]
+pub struct Closed;
+
+/// A component's outputs: its own, and named ones. Clones send to the same.
+#[derive(Debug, Clone)]
+pub struct Outputs {
+    own: Output,
+    named: BTreeMap<&'static str, Output>,
+    counters: Arc<Counters>,
+}
+
+impl Outputs {
+    pub(crate) fn new(own: Output, named: BTreeMap<&'static str, Output>, counters: Arc<Counters>) -> Self {
+        Outputs { own, named, counters }
+    }
+
+    /// Sends a batch to all that take from this component. Waits until they have room.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if one of them has ended, whose part is abandoned. The others have theirs.
+    pub async fn send(&mut self, batch: Batch) -> Result<(), Closed> {
+        self.counters.sent(&batch);
+        self.own.send(batch).await
+    }
+
+    /// Sends a batch to one of the named outputs. Where nobody takes it, it is answered as [`Outcome::Rejected`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub async fn send_to(&mut self, output: &str, batch: Batch) -> Result<(), Closed> {
+        self.counters.set_aside(output, &batch);
+        match self.named.get(output) {
+            Some(output) => output.send(batch).await,
+            None => {
+                batch.acknowledge(Outcome::Rejected);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Those who take from one output.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Output(pub(crate) Vec<Sender>);
+
+impl Output {
+    /// All have theirs as soon as they have room, whoever else has none.
+    async fn send(&self, batch: Batch) -> Result<(), Closed> {
+        let Some((last, others)) = self.0.split_last() else {
+            batch.acknowledge(Outcome::Rejected);
+            return Ok(());
+        };
+        if others.is_empty() {
+            return last.send(batch).await.map_err(|_| Closed);
+        }
+        let copies: Vec<Batch> = others.iter().map(|_| batch.clone()).collect();
+        let sent = others.iter().zip(copies).chain([(last, batch)]).map(|(sender, batch)| sender.send(batch));
+        match join_all(sent).await.into_iter().all(|sent| sent.is_ok()) {
+            true => Ok(()),
+            false => Err(Closed),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Where events end.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::input::Input;
+use super::output::Outputs;
+use super::{BuildContext, BuildError, ComponentError};
+
+/// What a sink is configured with. It is read by serde, and builds the sink.
+pub trait SinkConfig: Debug + Send + Sync + 'static {
+    /// Builds the sink; without I/O, which is for [`Sink::run`].
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the configuration.
+    fn build(&self, context: &BuildContext) -> Result<Box<dyn Sink>, BuildError>;
+
+    /// The names of its outputs: `rejected` is `<id>.rejected` to others.
+    fn outputs(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+}
+
+/// Takes batches, and says of each what became of it: [`Outcome::Delivered`](super::Outcome::Delivered) after it was
+/// durably accepted, never before, and soon.
+#[async_trait]
+pub trait Sink: Send {
+    /// Runs until the input ends, and then writes out what it still holds.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot go on. What it had not acknowledged is abandoned, and sources that it depends on end.
+    async fn run(self: Box<Self>, input: Input, context: SinkContext) -> Result<(), ComponentError>;
+}
+
+/// What a running sink works with.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SinkContext {
+    /// Where what it can never take goes.
+    pub outputs: Outputs,
+}
+
+impl SinkContext {
+    pub(crate) fn new(outputs: Outputs) -> Self {
+        SinkContext { outputs }
+    }
+}

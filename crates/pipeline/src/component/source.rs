@@ -1,0 +1,90 @@
+//! Where batches come from.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::output::Outputs;
+use super::{BuildContext, BuildError, ComponentError};
+
+/// What a source is configured with. It is read by serde, and builds the source.
+pub trait SourceConfig: Debug + Send + Sync + 'static {
+    /// Builds the source; without I/O, which is for [`Source::run`].
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the configuration.
+    fn build(&self, context: &BuildContext) -> Result<Box<dyn Source>, BuildError>;
+
+    /// The names of its outputs beside the one that has its own name: `undecodable` is `<id>.undecodable` to others.
+    fn outputs(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+}
+
+/// Makes batches until it has no more, or is asked to end.
+///
+/// On its way to its end a source (1) stops reading, (2) drops its [`Outputs`], which lets what lies behind it finish, (3)
+/// waits until what it sent is acknowledged, and (4) remembers that, if it remembers anything.
+#[async_trait]
+pub trait Source: Send {
+    /// Runs to the end.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot go on; or that not all that it sent was delivered, if it cannot send it again.
+    async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError>;
+}
+
+/// What a running source works with.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SourceContext {
+    /// Where its batches go.
+    pub outputs: Outputs,
+    /// Tells when to end.
+    pub shutdown: Shutdown,
+    /// How long ending may take.
+    pub drain_timeout: Duration,
+}
+
+impl SourceContext {
+    pub(crate) fn new(outputs: Outputs, shutdown: Shutdown, drain_timeout: Duration) -> Self {
+        SourceContext { outputs, shutdown, drain_timeout }
+    }
+}
+
+/// Tells whether a source is to end. Clones tell the same.
+#[derive(Debug, Clone)]
+pub struct Shutdown(watch::Receiver<bool>);
+
+impl Shutdown {
+    /// Completes when the source is to end.
+    pub async fn requested(&mut self) {
+        // Nobody left to ask for it: the pipeline is gone.
+        let _ = self.0.wait_for(|asked| *asked).await;
+    }
+
+    /// Whether the source is to end.
+    pub fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+/// Asks a source to end.
+#[derive(Debug, Clone)]
+pub(crate) struct ShutdownSender(Arc<watch::Sender<bool>>);
+
+impl ShutdownSender {
+    pub(crate) fn new() -> (Self, Shutdown) {
+        let (sender, receiver) = watch::channel(false);
+        (ShutdownSender(Arc::new(sender)), Shutdown(receiver))
+    }
+
+    pub(crate) fn request(&self) {
+        self.0.send_replace(true);
+    }
+}

@@ -1,0 +1,149 @@
+//! How components hang together: who takes from whom.
+
+use std::collections::HashSet;
+
+use crate::component::{Built, Kind};
+use crate::config::{Component, Config, Mistake, listed};
+
+/// The edges. Components are indices into the configuration's.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    pub(crate) edges: Vec<Edge>,
+}
+
+/// A component takes what another puts out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Edge {
+    pub(crate) from: usize,
+    /// Which output; `None` is its own.
+    pub(crate) output: Option<&'static str>,
+    pub(crate) to: usize,
+}
+
+impl Graph {
+    /// The graph, with all that is wrong with it: unknown inputs, cycles, what leads nowhere.
+    pub(crate) fn new(config: &Config) -> (Self, Vec<Mistake>) {
+        let mut mistakes = Vec::new();
+        let components = &config.components;
+        let outputs = outputs(components);
+        let mut graph = Graph::default();
+        for (to, component) in components.iter().enumerate() {
+            let mut taken = HashSet::new();
+            for input in &component.inputs {
+                let names = outputs.iter().filter(|(name, from, _)| {
+                    // A pattern is not meant to take from the component itself, a name is a mistake.
+                    if input.is_pattern() { *from != to && input.matches(name) } else { *name == input.name }
+                });
+                let mut found = false;
+                for (_, from, output) in names {
+                    found = true;
+                    if taken.insert((*from, *output)) {
+                        graph.edges.push(Edge { from: *from, output: *output, to });
+                    }
+                }
+                // Outputs of what could not be read are unknown.
+                let may_be = components.iter().any(|other| {
+                    other.config.is_none()
+                        && input
+                            .name
+                            .strip_prefix(&other.id)
+                            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                });
+                if !found && !may_be {
+                    let others = outputs.iter().filter(|(_, from, _)| *from != to).map(|(name, ..)| name.as_str());
+                    let message = format!("no component puts out {:?}", input.name);
+                    mistakes.push(Mistake::at(input.place.clone(), message).hint(listed(&input.name, others)));
+                }
+            }
+        }
+        graph.find_cycles(components, &mut mistakes);
+        graph.find_dead_ends(components, &mut mistakes);
+        for kind in [Kind::Source, Kind::Sink] {
+            if !components.iter().any(|component| component.kind == kind) {
+                let message = format!("the configuration has no {kind}");
+                mistakes.push(Mistake::whole(message).hint(format!("add a table [{}.NAME]", kind.table())));
+            }
+        }
+        (graph, mistakes)
+    }
+
+    /// Who takes from a component's output.
+    pub(crate) fn takers(&self, from: usize, output: Option<&str>) -> impl Iterator<Item = usize> {
+        self.edges.iter().filter(move |edge| edge.from == from && edge.output == output).map(|edge| edge.to)
+    }
+
+    /// All components that lie before one, itself included.
+    pub(crate) fn upstream(&self, of: usize) -> HashSet<usize> {
+        let mut found = HashSet::from([of]);
+        let mut open = vec![of];
+        while let Some(to) = open.pop() {
+            for edge in self.edges.iter().filter(|edge| edge.to == to) {
+                if found.insert(edge.from) {
+                    open.push(edge.from);
+                }
+            }
+        }
+        found
+    }
+
+    fn find_cycles(&self, components: &[Component], mistakes: &mut Vec<Mistake>) {
+        let mut told: HashSet<usize> = HashSet::new();
+        for start in 0..components.len() {
+            if told.contains(&start) {
+                continue;
+            }
+            if let Some(path) = self.path_back(start) {
+                told.extend(&path);
+                let names: Vec<&str> = path.iter().chain([&start]).map(|of| components[*of].id.as_str()).collect();
+                let message = format!("events would go round: {}", names.join(" -> "));
+                mistakes.push(Mistake::at(components[start].place.clone(), message));
+            }
+        }
+    }
+
+    /// A way from a component to itself.
+    fn path_back(&self, start: usize) -> Option<Vec<usize>> {
+        let mut seen = HashSet::new();
+        let mut paths = vec![vec![start]];
+        while let Some(path) = paths.pop() {
+            let last = *path.last()?;
+            for edge in self.edges.iter().filter(|edge| edge.from == last) {
+                if edge.to == start {
+                    return Some(path);
+                }
+                if seen.insert(edge.to) {
+                    paths.push([&path[..], &[edge.to]].concat());
+                }
+            }
+        }
+        None
+    }
+
+    fn find_dead_ends(&self, components: &[Component], mistakes: &mut Vec<Mistake>) {
+        for (index, component) in components.iter().enumerate().filter(|(_, component)| component.kind != Kind::Sink) {
+            if !self.edges.iter().any(|edge| edge.from == index && edge.output.is_none()) {
+                let message = format!("nobody takes from {} {:?}", component.kind, component.id);
+                let hint = format!("name {:?} among the inputs of a sink, or remove it", component.id);
+                mistakes.push(Mistake::at(component.place.clone(), message).hint(hint));
+            }
+        }
+    }
+}
+
+/// What inputs may name: each output, whose it is, and which.
+fn outputs(components: &[Component]) -> Vec<(String, usize, Option<&'static str>)> {
+    let mut outputs = Vec::new();
+    for (index, component) in components.iter().enumerate() {
+        if component.kind != Kind::Sink {
+            outputs.push((component.id.clone(), index, None));
+        }
+        let named = match &component.config {
+            Some(Built::Source(config)) => config.outputs(),
+            Some(Built::Transform(config)) => config.outputs(),
+            Some(Built::Sink(config)) => config.outputs(),
+            None => Vec::new(),
+        };
+        outputs.extend(named.into_iter().map(|name| (format!("{}.{name}", component.id), index, Some(name))));
+    }
+    outputs
+}

@@ -1,0 +1,191 @@
+//! One file, and the lines that are to be appended to it.
+
+#![allow(clippy::disallowed_types, reason = "what is inflated here is counted, not kept")]
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use tokio::time::Instant;
+
+use super::Compression;
+use crate::component::ComponentError;
+
+/// A file that is opened when there is something to commit.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    path: PathBuf,
+    file: Option<File>,
+    /// What was encoded and not committed.
+    pub(super) lines: Vec<u8>,
+    /// When it was last written to.
+    pub(super) used: Instant,
+}
+
+impl OpenFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        OpenFile { path, file: None, lines: Vec::new(), used: Instant::now() }
+    }
+
+    /// Appends the lines, and waits until the disk has them.
+    pub(super) fn commit(&mut self, compression: Compression, now: Instant) -> Result<(), ComponentError> {
+        self.used = now;
+        self.append(compression)
+            .map_err(|error| ComponentError::new(format!("cannot write to {}", self.path.display())).caused_by(error))
+    }
+
+    fn append(&mut self, compression: Compression) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(open(&self.path, compression)?),
+        };
+        match compression {
+            Compression::None => file.write_all(&self.lines)?,
+            Compression::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+                encoder.write_all(&self.lines)?;
+                file.write_all(&encoder.finish()?)?;
+            }
+        }
+        file.sync_data()?;
+        self.lines.clear();
+        Ok(())
+    }
+}
+
+/// Opens a file to append to, which is made with its folders if it is not there.
+fn open(path: &Path, compression: Compression) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        fs::create_dir_all(folder)?;
+    }
+    let is_new = !path.exists();
+    let mut file = File::options().read(true).append(true).create(true).open(path)?;
+    if is_new {
+        // Its name must be as durable as what it holds.
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    } else {
+        let complete = match compression {
+            Compression::None => complete_lines(&mut file)?,
+            Compression::Gzip => complete_members(&mut file)?,
+        };
+        let len = file.metadata()?.len();
+        if complete < len {
+            tracing::warn!(path = %path.display(), bytes = len - complete, "a commit that was cut off is removed");
+            file.set_len(complete)?;
+        }
+    }
+    Ok(file)
+}
+
+/// How long a file is up to its last line feed: every commit ends in one, so that what stands behind it was never
+/// acknowledged.
+fn complete_lines(file: &mut File) -> io::Result<u64> {
+    const BLOCK: u64 = 64 << 10;
+    let mut end = file.metadata()?.len();
+    let mut block = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK);
+        block.clear();
+        file.seek(SeekFrom::Start(start))?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
+        match block.iter().rposition(|byte| *byte == b'\n') {
+            Some(index) => return Ok(start + index as u64 + 1),
+            None => end = start,
+        }
+    }
+    Ok(0)
+}
+
+/// How long a file is up to the end of its last whole gzip member: every commit is one. What was appended behind half of one
+/// could not be read again.
+///
+/// # Errors
+///
+/// If a member is damaged and not just cut off: that is not what a crash leaves, and what lies behind it may be data.
+fn complete_members(file: &mut File) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let mut end = 0;
+    while !reader.fill_buf()?.is_empty() {
+        match io::copy(&mut GzDecoder::new(&mut reader), &mut io::sink()) {
+            Ok(_) => end = reader.stream_position()?,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+            Err(error) => {
+                return Err(io::Error::new(error.kind(), format!("it is damaged at byte {end} or behind: {error}")));
+            }
+        }
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::bufread::MultiGzDecoder;
+
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("kinesis-logs-pipeline-{name}-{}", std::process::id()))
+    }
+
+    fn commit(path: &Path, compression: Compression, lines: &[u8]) -> Result<(), ComponentError> {
+        let mut file = OpenFile::new(path.to_owned());
+        file.lines.extend_from_slice(lines);
+        file.commit(compression, Instant::now())
+    }
+
+    #[test]
+    fn a_gzip_member_that_was_cut_off_anywhere_is_removed_and_nothing_else() {
+        let path = scratch("members");
+        commit(&path, Compression::Gzip, b"one\n").unwrap();
+        let first = fs::read(&path).unwrap();
+        commit(&path, Compression::Gzip, b"two\n").unwrap();
+        let both = fs::read(&path).unwrap();
+        for len in first.len()..=both.len() {
+            fs::write(&path, &both[..len]).unwrap();
+            commit(&path, Compression::Gzip, b"new\n").unwrap();
+            let mut text = String::new();
+            MultiGzDecoder::new(&fs::read(&path).unwrap()[..]).read_to_string(&mut text).unwrap();
+            let expected = if len == both.len() { "one\ntwo\nnew\n" } else { "one\nnew\n" };
+            assert_eq!(text, expected, "cut off at {len} of {}", both.len());
+        }
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_gzip_or_damaged_within_is_not_appended_to() {
+        let path = scratch("foreign");
+        commit(&path, Compression::Gzip, b"one\n").unwrap();
+        commit(&path, Compression::Gzip, b"two\n").unwrap();
+        let mut damaged = fs::read(&path).unwrap();
+        damaged[12] ^= 0xff;
+        for before in [&b"plain text, and no gzip at all\n"[..], &damaged] {
+            fs::write(&path, before).unwrap();
+            let error = commit(&path, Compression::Gzip, b"new\n").unwrap_err();
+            assert!(format!("{error:?}").contains("damaged at byte 0"), "{error:?}");
+            assert_eq!(fs::read(&path).unwrap(), before);
+        }
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_removed_and_nothing_else() {
+        let long = vec![b'x'; 200_000];
+        for (before, after) in [
+            (&b""[..], &b""[..]),
+            (b"one\n", b"one\n"),
+            (b"one\ntw", b"one\n"),
+            (b"tw", b""),
+            (&[&b"one\n"[..], &long].concat(), b"one\n"),
+        ] {
+            let path = scratch("lines");
+            fs::write(&path, before).unwrap();
+            commit(&path, Compression::None, b"new\n").unwrap();
+            assert_eq!(fs::read(&path).unwrap(), [after, b"new\n"].concat());
+            fs::remove_file(&path).unwrap();
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Where events end.
+
+#[cfg(feature = "sinks-blackhole")]
+pub(crate) mod blackhole;
+#[cfg(feature = "sinks-console")]
+pub(crate) mod console;
+#[cfg(feature = "sinks-file")]
+pub(crate) mod file;

@@ -1,0 +1,413 @@
+//! `aws_kinesis_streams`: data streams, from all shards, with checkpoints.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use kinesis_logs_source::aws::{AwsOptions, KinesisClient};
+use kinesis_logs_source::{
+    Consumer, Delivery, Error as SourceError, FileLeaseStore, KinesisApi, LeaseStore, MemoryLeaseStore, StartPosition,
+    Stop, StreamId, UnusableCheckpoint,
+};
+use serde::Deserialize;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::codecs::{DecodingConfig, RecordDecoder, UNDECODABLE};
+use crate::component::{
+    Acknowledgement, BuildContext, BuildError, ComponentError, Origin, Outcome, Outputs, Problem, Shutdown,
+    ShutdownSender, Source, SourceConfig, SourceContext,
+};
+
+/// Reads one or several Amazon Kinesis data streams: every shard, through resharding. What all sinks have durably accepted
+/// is checkpointed; the next run goes on behind it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct AwsKinesisStreamsConfig {
+    /// The streams' names or ARNs.
+    streams: Vec<String>,
+    /// The Region, such as `eu-west-1`. Default: where the SDK finds it.
+    region: Option<String>,
+    /// The endpoint, for emulators and private endpoints.
+    endpoint: Option<String>,
+    /// How to be allowed to. Default: where the SDK finds credentials.
+    #[serde(default)]
+    auth: AuthConfig,
+    /// Where to begin if there is no checkpoint: `latest`, `trim_horizon`, or a time (RFC 3339). Default: `latest`.
+    start: Option<String>,
+    /// Where to end: `never`, `at_tip` (what had arrived by the start), or a time (RFC 3339). Default: `never`.
+    stop: Option<String>,
+    /// Where is kept how far each shard was read. Default: a file under `data_dir`.
+    #[serde(default)]
+    checkpoint: CheckpointConfig,
+    /// How records are fetched. Default: by polling.
+    #[serde(default)]
+    consumer: ConsumerConfig,
+    /// How records are decoded.
+    #[serde(default)]
+    decoding: DecodingConfig,
+}
+
+/// How to be allowed to read.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct AuthConfig {
+    /// The profile in `~/.aws/config`.
+    profile: Option<String>,
+    /// The ARN of a role to assume.
+    assume_role: Option<String>,
+    /// The external id that the role's trust policy asks for.
+    external_id: Option<String>,
+}
+
+/// Where checkpoints are kept.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct CheckpointConfig {
+    /// The kind of store. Default: `file`.
+    r#type: CheckpointType,
+    /// For `file`: the file, if there is one stream. Default: `<data_dir>/<id>/<stream>.json`.
+    path: Option<PathBuf>,
+    /// For `dynamodb`: the table, that of the Kinesis Client Library, which workers share. With several streams its leases
+    /// are those of KCL's multi-stream mode.
+    table: Option<String>,
+    /// For `dynamodb`: the table's endpoint, for emulators.
+    endpoint: Option<String>,
+    /// This process's name among those that share the streams. Default: a random one.
+    worker_id: Option<String>,
+    /// What to do about checkpoints of an earlier stream of the same name, and such as Kinesis refuses: `fail`, or begin at
+    /// the oldest record (`trim_horizon`). Default: `fail`.
+    unusable: Unusable,
+    /// How long a worker may be silent before others take its shards; the same for all of them. Default: 10.
+    failover_time_secs: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CheckpointType {
+    /// A file, for one process.
+    #[default]
+    File,
+    /// A table, for any number of processes.
+    DynamoDb,
+    /// Nowhere: the next run begins anew.
+    Memory,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Unusable {
+    /// End with an error.
+    #[default]
+    Fail,
+    /// Read from the beginning.
+    TrimHorizon,
+}
+
+/// How records are fetched.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct ConsumerConfig {
+    /// Default: `polling`.
+    mode: Mode,
+    /// For `fan_out`: the name of the registered consumer.
+    name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    /// By asking, five times a second and shard at most.
+    #[default]
+    Polling,
+    /// By enhanced fan-out.
+    FanOut,
+}
+
+impl SourceConfig for AwsKinesisStreamsConfig {
+    fn build(&self, context: &BuildContext) -> Result<Box<dyn Source>, BuildError> {
+        let mut problems = Vec::new();
+        let mut keep = |problem: Problem| problems.push(problem);
+        if self.streams.is_empty() || self.streams.iter().any(String::is_empty) {
+            keep(Problem::new("no streams are named").key("streams").hint("streams = [\"NAME or ARN\"]"));
+        }
+        let start = match self.start.as_deref() {
+            None | Some("latest") => Some(StartPosition::Latest),
+            Some("trim_horizon") => Some(StartPosition::TrimHorizon),
+            Some(text) => time(text).map(StartPosition::AtTimestamp),
+        };
+        let stop = match self.stop.as_deref() {
+            None | Some("never") => Some(Stop::Never),
+            Some("at_tip") => Some(Stop::AtTip),
+            Some(text) => time(text).map(Stop::At),
+        };
+        if start.is_none() {
+            keep(
+                Problem::new("start is latest, trim_horizon, or a time")
+                    .key("start")
+                    .hint("times are written as 2026-11-24T08:00:00Z"),
+            );
+        }
+        if stop.is_none() {
+            keep(
+                Problem::new("stop is never, at_tip, or a time")
+                    .key("stop")
+                    .hint("times are written as 2026-11-24T08:00:00Z"),
+            );
+        }
+        if self.consumer.mode == Mode::FanOut && self.consumer.name.is_none() {
+            keep(Problem::new("fan-out needs the consumer's name").key("consumer").hint("consumer.name = \"NAME\""));
+        }
+        self.checkpoint.check(self.streams.len(), context, &mut keep);
+        let decoder = self.decoding.build().map_err(&mut keep);
+        match (start, stop, decoder) {
+            (Some(start), Some(stop), Ok(decoder)) if problems.is_empty() => {
+                Ok(Box::new(AwsKinesisStreams { config: self.clone(), context: context.clone(), start, stop, decoder }))
+            }
+            _ => Err(BuildError { problems }),
+        }
+    }
+
+    fn outputs(&self) -> Vec<&'static str> {
+        vec![UNDECODABLE]
+    }
+}
+
+fn time(text: &str) -> Option<jiff::Timestamp> {
+    text.parse().ok()
+}
+
+impl CheckpointConfig {
+    fn check(&self, streams: usize, context: &BuildContext, keep: &mut impl FnMut(Problem)) {
+        match self.r#type {
+            CheckpointType::File if self.path.is_some() && streams > 1 => {
+                keep(
+                    Problem::new("a file holds the checkpoints of one stream")
+                        .key("checkpoint.path")
+                        .hint("leave path out: each stream has its file under data_dir"),
+                );
+            }
+            CheckpointType::File if self.path.is_none() && context.data_dir.is_none() => {
+                keep(Problem::new("there is no place for checkpoints").key("checkpoint").hint(
+                    "set data_dir at the top, or checkpoint.path, or checkpoint.type = \"memory\" to begin anew every time",
+                ));
+            }
+            CheckpointType::DynamoDb if self.table.is_none() => {
+                keep(
+                    Problem::new("checkpoints in DynamoDB need a table")
+                        .key("checkpoint")
+                        .hint("checkpoint.table = \"NAME\""),
+                );
+            }
+            CheckpointType::DynamoDb if !cfg!(feature = "dynamodb") => {
+                keep(Problem::new("this program was built without DynamoDB").key("checkpoint.type"));
+            }
+            _ => {}
+        }
+    }
+}
+
+struct AwsKinesisStreams {
+    config: AwsKinesisStreamsConfig,
+    context: BuildContext,
+    start: StartPosition,
+    stop: Stop,
+    decoder: RecordDecoder,
+}
+
+#[async_trait]
+impl Source for AwsKinesisStreams {
+    async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
+        let SourceContext { outputs, mut shutdown, drain_timeout } = context;
+        let client = KinesisClient::connect(self.config.options()).await;
+        let client = client.map_err(|error| ComponentError::new("cannot connect").caused_by(error))?;
+        // If one stream cannot go on, the others are ended in an orderly way.
+        let (end, ended) = ShutdownSender::new();
+        let mut set = JoinSet::new();
+        for stream in &self.config.streams {
+            let reading = Reading {
+                stream: StreamId::new(stream),
+                source: self.context.id.as_str().into(),
+                decoder: self.decoder.clone(),
+                outputs: outputs.clone(),
+                shutdown: ended.clone(),
+            };
+            let store = self.store(&client, &reading.stream).await?;
+            let mut consumer = Consumer::builder(client.clone(), store, reading.stream.clone())
+                .start(self.start)
+                .stop(self.stop)
+                .unusable_checkpoint(match self.config.checkpoint.unusable {
+                    Unusable::Fail => UnusableCheckpoint::Fail,
+                    Unusable::TrimHorizon => UnusableCheckpoint::TrimHorizon,
+                })
+                .drain_timeout(drain_timeout);
+            if let Some(id) = &self.config.checkpoint.worker_id {
+                consumer = consumer.worker_id(id);
+            }
+            if let Some(seconds) = self.config.checkpoint.failover_time_secs {
+                consumer = consumer.failover_time(Duration::from_secs(seconds.max(1)));
+            }
+            if let Some(name) =
+                self.config.consumer.name.as_deref().filter(|_| self.config.consumer.mode == Mode::FanOut)
+            {
+                consumer = consumer.fan_out(name);
+            }
+            set.spawn(async move { reading.run(consumer).await });
+        }
+        drop(outputs);
+        let mut result = Ok(());
+        loop {
+            let finished = tokio::select! {
+                biased;
+                () = shutdown.requested(), if !ended.is_requested() => {
+                    end.request();
+                    continue;
+                }
+                finished = set.join_next() => finished,
+            };
+            let failed = match finished {
+                None => return result,
+                Some(Ok(finished)) => finished.err(),
+                Some(Err(error)) => Some(ComponentError::new("reading ended").caused_by(error)),
+            };
+            if let Some(error) = failed {
+                end.request();
+                result = result.and(Err(error));
+            }
+        }
+    }
+}
+
+impl AwsKinesisStreamsConfig {
+    fn options(&self) -> AwsOptions {
+        let mut options = AwsOptions::default();
+        options.region.clone_from(&self.region);
+        options.endpoint_url.clone_from(&self.endpoint);
+        options.profile.clone_from(&self.auth.profile);
+        options.role_arn.clone_from(&self.auth.assume_role);
+        options.external_id.clone_from(&self.auth.external_id);
+        options
+    }
+}
+
+impl AwsKinesisStreams {
+    async fn store(&self, client: &KinesisClient, stream: &StreamId) -> Result<Arc<dyn LeaseStore>, ComponentError> {
+        let checkpoint = &self.config.checkpoint;
+        Ok(match checkpoint.r#type {
+            CheckpointType::Memory => Arc::new(MemoryLeaseStore::new()),
+            CheckpointType::File => {
+                let data_dir = self.context.data_dir.clone().unwrap_or_default();
+                let default = || data_dir.join(&self.context.id).join(format!("{}.json", stream.name()));
+                Arc::new(FileLeaseStore::new(checkpoint.path.clone().unwrap_or_else(default), stream.clone()))
+            }
+            CheckpointType::DynamoDb => self.table(client, stream).await?,
+        })
+    }
+
+    #[cfg(feature = "dynamodb")]
+    async fn table(&self, client: &KinesisClient, stream: &StreamId) -> Result<Arc<dyn LeaseStore>, ComponentError> {
+        let checkpoint = &self.config.checkpoint;
+        let mut options = self.config.options();
+        options.endpoint_url.clone_from(&checkpoint.endpoint);
+        let table = checkpoint.table.clone().unwrap_or_default();
+        let store = kinesis_logs_source::aws::DynamoDbLeaseStore::connect(options, table).await;
+        let store = store.map_err(|error| ComponentError::new("cannot connect to DynamoDB").caused_by(error))?;
+        if self.config.streams.len() == 1 {
+            return Ok(Arc::new(store));
+        }
+        // Shards of different streams have the same ids: their leases are told apart as in KCL's multi-stream mode.
+        let cannot_tell = || ComponentError::new(format!("cannot tell the leases of stream {stream} from others'"));
+        let summary = client.describe_stream(stream).await.map_err(|error| {
+            cannot_tell().caused_by(error).with_hint("this needs the permission kinesis:DescribeStreamSummary")
+        })?;
+        let identifier = summary.identifier().ok_or_else(cannot_tell)?;
+        Ok(Arc::new(store.multi_stream(identifier)))
+    }
+
+    #[cfg(not(feature = "dynamodb"))]
+    async fn table(&self, _: &KinesisClient, _: &StreamId) -> Result<Arc<dyn LeaseStore>, ComponentError> {
+        Err(ComponentError::new("this program was built without DynamoDB"))
+    }
+}
+
+/// One stream that is being read.
+struct Reading {
+    stream: StreamId,
+    source: Arc<str>,
+    decoder: RecordDecoder,
+    outputs: Outputs,
+    shutdown: Shutdown,
+}
+
+impl Reading {
+    async fn run<S: LeaseStore>(
+        self,
+        consumer: kinesis_logs_source::ConsumerBuilder<KinesisClient, S>,
+    ) -> Result<(), ComponentError> {
+        let Reading { stream, source, decoder: record_decoder, mut outputs, mut shutdown } = self;
+        let mut decoder = record_decoder.decoder();
+        let mut deliveries = consumer.batches();
+        let rejected = Arc::new(Notify::new());
+        let mut failure = loop {
+            let delivery = tokio::select! {
+                biased;
+                () = shutdown.requested() => break None,
+                () = rejected.notified() => break Some(rejection(&stream)),
+                delivery = deliveries.next() => delivery,
+            };
+            match delivery {
+                None => return Ok(()),
+                Some(Err(error)) => break Some(failed(error)),
+                Some(Ok(delivery)) => {
+                    let (records, origin, acknowledgement) = take(delivery, &source, &rejected);
+                    let sent = record_decoder.send(&mut decoder, records, origin, acknowledgement, &mut outputs).await;
+                    if sent.is_err() {
+                        // Somebody behind it has failed, and said why; this source is being ended for it.
+                        shutdown.requested().await;
+                    }
+                }
+            }
+        };
+        // What lies behind finishes now, and says what it has accepted.
+        drop(outputs);
+        deliveries.shutdown_handle().shut_down();
+        while let Some(unwanted) = deliveries.next().await {
+            if let Err(error) = unwanted {
+                failure.get_or_insert(failed(error));
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// Takes a delivery apart. Its shard moves on when it was delivered, and goes back when it was abandoned; what was rejected
+/// and nobody took must not be passed over.
+fn take(
+    delivery: Delivery,
+    source: &Arc<str>,
+    rejected: &Arc<Notify>,
+) -> (Vec<kinesis_logs_source::Record>, Option<Origin>, Acknowledgement) {
+    let (batch, acker) = delivery.split();
+    let origin =
+        batch.records.first().map(|record| Origin::new(source.clone(), record, acker.range().clone(), acker.epoch()));
+    let rejected = rejected.clone();
+    let acknowledgement = Acknowledgement::new(move |outcome| match outcome {
+        Outcome::Delivered => acker.settle(),
+        Outcome::Rejected => {
+            acker.abandon();
+            rejected.notify_one();
+        }
+        Outcome::Abandoned => acker.abandon(),
+    });
+    (batch.records, origin, acknowledgement)
+}
+
+fn rejection(stream: &StreamId) -> ComponentError {
+    ComponentError::new(format!("stream {stream} holds what nobody takes: it cannot be decoded, or was rejected"))
+        .with_hint(format!("let a sink take <id>.{UNDECODABLE}, so that it is kept there and the shard moves on"))
+}
+
+fn failed(error: SourceError) -> ComponentError {
+    ComponentError::new("cannot read on").caused_by(error)
+}

@@ -1,0 +1,34 @@
+//! `filter`: keeps events for which a condition holds.
+
+mod condition;
+
+use serde::Deserialize;
+
+use self::condition::Condition;
+use crate::component::{Batch, BuildContext, BuildError, ComponentError, Emitted, Transform, TransformConfig};
+
+/// Keeps events for which a condition holds. The others count as delivered.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct FilterConfig {
+    /// A program in [VRL](https://vector.dev/docs/reference/vrl/), Vector's language, that gives true or false:
+    /// `.action == "REJECT" && .dstport == 22`.
+    condition: String,
+}
+
+impl TransformConfig for FilterConfig {
+    fn build(&self, _: &BuildContext) -> Result<Box<dyn Transform>, BuildError> {
+        Ok(Box::new(Filter { condition: Condition::compile(&self.condition, "condition")? }))
+    }
+}
+
+struct Filter {
+    condition: Condition,
+}
+
+impl Transform for Filter {
+    fn transform(&mut self, mut batch: Batch, emitted: &mut Emitted) -> Result<(), ComponentError> {
+        batch.retain(|event| self.condition.holds(event));
+        emitted.push(batch);
+        Ok(())
+    }
+}

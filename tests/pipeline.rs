@@ -1,0 +1,224 @@
+//! `run` and `validate`, end to end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kinesis_logs_generator::FlowLogs;
+use kinesis_logs_testkit::{DynamoDbEmulator, Emulator};
+
+use crate::util::{Running, STREAM, command, finish, record, run, scratch};
+
+fn examples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("Cargo.toml"));
+    paths
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_is_valid() {
+    let examples = examples();
+    assert!(examples.len() >= 4);
+    for path in examples {
+        let shown = run(None, &["validate", path.to_str().unwrap()]).await.clean();
+        assert!(shown.starts_with("valid: "), "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quickstart_runs_without_an_account_or_a_server_and_says_what_it_did() {
+    let folder = scratch("quickstart").parent().unwrap().to_owned();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart.toml");
+    let mut quickstart = command(None, &["run", example.to_str().unwrap()]);
+    quickstart.current_dir(&folder);
+    let finished = finish(quickstart).await;
+    assert_eq!(finished.status, 0, "{}", finished.stderr);
+    assert!(finished.stdout.lines().count() > 0);
+    assert!(
+        finished.stdout.lines().all(|line| line.contains(" 22 ") && line.contains("REJECT")),
+        "{}",
+        finished.stdout
+    );
+    let row = finished.stderr.lines().find(|line| line.contains("demo_logs")).unwrap();
+    assert!(row.contains("2000"), "{}", finished.stderr);
+    let files = lines_of(&folder.join("target/quickstart"));
+    assert_eq!(files.len(), finished.stdout.lines().count(), "both sinks have the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_wrong_is_shown_and_ends_with_78() {
+    let path = crate::util::scratch_file("wrong.toml", b"[sources.a]\ntype = \"demo_log\"\n");
+    for name in ["validate", "run"] {
+        let finished = run(None, &[name, &path]).await;
+        assert_eq!((finished.status, finished.stdout.as_str()), (78, ""));
+        assert!(finished.stderr.contains(&format!("{path}:2:8")), "{}", finished.stderr);
+        assert!(finished.stderr.contains("did you mean \"demo_logs\"?"), "{}", finished.stderr);
+    }
+    let missing = run(None, &["run", "/nonexistent.toml"]).await;
+    assert_eq!(missing.status, 1);
+    assert!(missing.stderr.starts_with("error: cannot read /nonexistent.toml"), "{}", missing.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_decoded_stops_the_run_or_goes_where_it_is_wanted() {
+    let records = crate::util::scratch_file("broken.bin", b"\x1f\x8b broken");
+    let sinks = |inputs: &str| {
+        format!(
+            "[sources.a]\ntype = \"file\"\ninclude = [\"{records}\"]\n[sinks.b]\ntype = \"console\"\ninputs = {inputs}\nencoding.codec = \"json\"\n"
+        )
+    };
+    let path = crate::util::scratch_file("stops.toml", sinks("[\"a\"]").as_bytes());
+    let stopped = run(None, &["run", &path]).await;
+    assert_eq!(stopped.status, 1);
+    assert!(stopped.stderr.contains("hint: let a sink take <id>.undecodable"), "{}", stopped.stderr);
+
+    let path = crate::util::scratch_file("kept.toml", sinks("[\"a\", \"a.undecodable\"]").as_bytes());
+    let kept = run(None, &["run", &path]).await;
+    assert_eq!(kept.status, 0, "{}", kept.stderr);
+    let again = crate::util::scratch_file("kept.ndjson", kept.stdout.as_bytes());
+    let decoded = run(None, &["decode", &again]).await;
+    assert_eq!(decoded.status, 1, "it is as broken as it was: {}", decoded.stderr);
+    assert!(decoded.stderr.contains("broken.bin"), "and says where it came from: {}", decoded.stderr);
+}
+
+/// The lines of all files in a folder.
+fn lines_of(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    files
+        .flat_map(|path| std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// A stream's rejected flows, by the line, and how often each was put.
+async fn put(emulator: &Emulator, flow_logs: &mut FlowLogs, records: usize) -> BTreeMap<String, usize> {
+    let mut rejected = BTreeMap::new();
+    let mut put = Vec::new();
+    for _ in 0..records {
+        let record = flow_logs.next_record();
+        for line in record.lines.iter().filter(|line| line.contains(" REJECT ")) {
+            *rejected.entry(line.clone()).or_insert(0) += 1;
+        }
+        put.push((record.partition_key, record.data));
+    }
+    emulator.put(STREAM, put).await;
+    rejected
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_it_loses_nothing_and_at_last_drains() {
+    let emulator = Emulator::start().await;
+    emulator.create_stream(STREAM, 2).await;
+    let folder = scratch("killed").parent().unwrap().join("data");
+    let _ = std::fs::remove_dir_all(&folder);
+    let toml = format!(
+        r#"
+        data_dir = "{folder}"
+        [sources.flows]
+        type = "aws_kinesis_streams"
+        streams = ["{STREAM}"]
+        endpoint = "{endpoint}"
+        start = "trim_horizon"
+        checkpoint = {{ failover_time_secs = 1 }}
+        [transforms.rejects]
+        type = "filter"
+        inputs = ["flows"]
+        condition = '.action == "REJECT"'
+        [sinks.out]
+        type = "file"
+        inputs = ["rejects"]
+        path = "{folder}/out/%Y-%m-%d.log"
+        encoding.codec = "text"
+        [sinks.undecodable]
+        type = "console"
+        inputs = ["flows.undecodable"]
+        encoding.codec = "json"
+    "#,
+        folder = folder.display(),
+        endpoint = emulator.endpoint(),
+    );
+    let path = crate::util::scratch_file("killed.toml", toml.as_bytes());
+    let mut flow_logs = FlowLogs::new(5).events_per_record(50);
+    let mut expected = BTreeMap::new();
+    for round in 0..5 {
+        for (line, times) in put(&emulator, &mut flow_logs, 60).await {
+            *expected.entry(line).or_insert(0) += times;
+        }
+        if round == 4 {
+            break;
+        }
+        if round == 1 {
+            emulator.split(STREAM, "shardId-000000000000").await;
+        }
+        let mut running = Running::start(command(None, &["run", &path]));
+        let has_more = lines_of(&folder.join("out")).len() + 1;
+        wait_until(|| lines_of(&folder.join("out")).len() >= has_more).await;
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+    let running = Running::start(command(None, &["run", &path]));
+    let expected_lines: BTreeSet<&String> = expected.keys().collect();
+    wait_until(|| {
+        let lines = lines_of(&folder.join("out"));
+        let seen: BTreeSet<&String> = lines.iter().collect();
+        expected_lines.is_subset(&seen)
+    })
+    .await;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(running.child.id() as i32), nix::sys::signal::SIGTERM).unwrap();
+    assert_eq!(running.wait(), (0, String::new()));
+    let lines = lines_of(&folder.join("out"));
+    assert!(lines.iter().all(|line| expected.contains_key(line)), "no line is cut or made up");
+
+    // What it had written is what its checkpoints say: nothing comes again.
+    let toml = toml.replace("start = \"trim_horizon\"", "start = \"trim_horizon\"\nstop = \"at_tip\"");
+    let path = crate::util::scratch_file("killed.toml", toml.as_bytes());
+    let last = run(None, &["run", &path]).await;
+    assert_eq!(last.status, 0, "{}", last.stderr);
+    assert_eq!(lines_of(&folder.join("out")).len(), lines.len());
+}
+
+/// Looks again and again, as another process does what is waited for.
+async fn wait_until(is_so: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not come to be");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_whose_shards_have_the_same_ids_share_a_table_without_sharing_leases() {
+    let emulator = Emulator::start().await;
+    let dynamodb = DynamoDbEmulator::start().await;
+    for (stream, text) in [("one", "first"), ("other", "second")] {
+        emulator.create_stream(stream, 1).await;
+        emulator.put(stream, [("key".to_owned(), record(text))]).await;
+    }
+    let toml = format!(
+        r#"
+        [sources.flows]
+        type = "aws_kinesis_streams"
+        streams = ["one", "other"]
+        endpoint = "{kinesis}"
+        start = "trim_horizon"
+        stop = "at_tip"
+        checkpoint = {{ type = "dynamodb", table = "readers", endpoint = "{table}", failover_time_secs = 1 }}
+        [sinks.out]
+        type = "console"
+        inputs = ["flows", "flows.undecodable"]
+        encoding.codec = "text"
+    "#,
+        kinesis = emulator.endpoint(),
+        table = dynamodb.endpoint(),
+    );
+    let path = crate::util::scratch_file("two-streams.toml", toml.as_bytes());
+    for expected in [vec!["first", "second"], vec![]] {
+        let finished = finish(command(None, &["run", &path])).await;
+        assert_eq!(finished.status, 0, "{}", finished.stderr);
+        let mut lines: Vec<&str> = finished.stdout.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, expected, "{}", finished.stderr);
+    }
+}
