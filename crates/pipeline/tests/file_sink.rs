@@ -1,0 +1,82 @@
+//! When the sink `file` says that it has something.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kinesis_logs_pipeline::component::{
+    Acknowledgement, Batch, BuildContext, BuildError, Changes, ComponentError, Outcome, Source, SourceConfig,
+    SourceContext,
+};
+use kinesis_logs_pipeline::config::ConfigFile;
+use kinesis_logs_pipeline::{Pipeline, built_in};
+use serde::Deserialize;
+
+/// What stood in the file when a batch was answered for: the batch's number, the answer, the lines.
+type Seen = (i64, Outcome, String);
+
+static SEEN: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
+
+/// Sends numbers, one a batch, and looks at the file whenever one is answered for.
+#[derive(Debug, Clone, Deserialize)]
+struct Watching {
+    file: PathBuf,
+}
+
+impl SourceConfig for Watching {
+    fn build(&self, _: &BuildContext) -> Result<Box<dyn Source>, BuildError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Source for Watching {
+    async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
+        let mut outputs = context.outputs;
+        for number in 0..30 {
+            let mut builder = Batch::builder(Arc::default());
+            let mut members = Changes::default();
+            members.set("number", number);
+            builder.event(None, members);
+            let file = self.file.clone();
+            let batch = builder.build(Acknowledgement::new(move |outcome| {
+                let lines = std::fs::read_to_string(&file).unwrap_or_default();
+                SEEN.lock().unwrap().push((number, outcome, lines));
+            }));
+            outputs.send(batch).await.map_err(|closed| ComponentError::new("closed").caused_by(closed))?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_acknowledged_when_its_lines_are_in_the_file_and_soon() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("file-sink-{}.ndjson", std::process::id()));
+    let toml = format!(
+        r#"
+        sources.numbers = {{ type = "watching", file = "{path}" }}
+        sinks.out = {{ type = "file", inputs = ["numbers"], path = "{path}", encoding.codec = "json" }}
+    "#,
+        path = file.display()
+    );
+    let registry = built_in().source::<Watching>("watching");
+    let pipeline = Pipeline::build(vec![ConfigFile::new("test", toml)], &registry).unwrap();
+    let report = pipeline.run(std::future::pending(), Duration::from_secs(60)).await;
+    assert!(report.is_clean(), "{report:?}");
+    let seen = SEEN.lock().unwrap();
+    assert_eq!(seen.len(), 30);
+    for (number, outcome, lines) in seen.iter() {
+        assert_eq!(*outcome, Outcome::Delivered);
+        assert!(
+            lines.contains(&format!("{{\"number\":{number}}}\n")),
+            "{number} was acknowledged, and is not in {lines:?}"
+        );
+    }
+    let commits: std::collections::BTreeSet<usize> = seen.iter().map(|(.., lines)| lines.len()).collect();
+    assert!((3..=4).contains(&commits.len()), "in three seconds, about once a second: {commits:?}");
+    std::fs::remove_file(&file).unwrap();
+}
