@@ -2,7 +2,8 @@
 //!
 //! ```sh
 //! cargo test --workspace --test integration -- --ignored --nocapture fleet
-//! FLEET_SECONDS=600 FLEET_RECORDS=1000000 FLEET_SHARDS=16 cargo test --release --workspace --test integration -- --ignored --nocapture fleet
+//! FLEET_SECONDS=600 FLEET_RECORDS=1000000 FLEET_SHARDS=16 \
+//!     cargo test --release --workspace --test integration -- --ignored --nocapture fleet
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -127,8 +128,8 @@ struct Repeats {
     oldest: Duration,
 }
 
-/// Looks at each shard's lines by workers. A worker prints a shard's records in order without gaps, from the checkpoint on
-/// that it found, until its lease ends. So what comes again must have been printed shortly before such an end: since
+/// Looks at each shard's lines by workers. A worker prints a shard's records in order without gaps, from the checkpoint
+/// on that it found, until its lease ends. So what comes again must have been printed shortly before such an end: since
 /// the last checkpoint, which lies no further back than the failover time.
 fn repeats(outputs: &[Output]) -> Repeats {
     let mut repeats = Repeats::default();
@@ -240,7 +241,8 @@ async fn a_fleet_that_is_killed_again_and_again_prints_every_record_and_shares_t
     assert!(missing.is_empty(), "lost, among others: {missing:?}");
     let repeats = repeats(&fleet.outputs);
     println!(
-        "{records} records on {shards} shards in {put_in:.0?}, all printed {:.0?} later; {killed} kills, {} reshardings\n\
+        "{records} records on {shards} shards in {put_in:.0?}, all printed {:.0?} later\n\
+         {killed} kills, {} reshardings\n\
          none lost, {} printed again, {:.1?} before the end of a lease at most; {} leases changed hands, {} came back",
         began.elapsed() - put_in,
         resharding.done,
