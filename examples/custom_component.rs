@@ -1,8 +1,5 @@
-//! A transform and a sink of one's own in a pipeline that is described in TOML.
-//!
-//! ```sh
-//! cargo run --example custom_component
-//! ```
+//! A transform and a sink of one's own in a pipeline that is described in TOML:
+//! `cargo run --example custom_component`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
