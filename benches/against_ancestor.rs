@@ -10,17 +10,19 @@
 //! libdeflate, buffers reused, is the unit that other figures are multiples of.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on should stop")]
 
+mod measure;
 #[path = "../tests/python.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod python;
 
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kinesis_logs_generator::FlowLogs;
 use kinesis_logs_testkit::Emulator;
-use nix::sys::resource::{UsageWho, getrusage};
+
+use measure::{children, inflate};
 
 const STREAM: &str = "flow-logs";
 const RECORDS: usize = 400;
@@ -98,25 +100,4 @@ fn cpu_of(command: &mut Command, endpoint: &str) -> Duration {
     assert!(child.wait().unwrap().success());
     assert_eq!(lines, EVENTS + 1, "lines printed");
     children() - before
-}
-
-/// The CPU time of all children that ended.
-fn children() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-    let total = usage.user_time() + usage.system_time();
-    Duration::from_secs(total.tv_sec() as u64) + Duration::from_micros(total.tv_usec() as u64)
-}
-
-fn inflate(records: &[Vec<u8>]) -> Duration {
-    let mut decompressor = libdeflater::Decompressor::new();
-    let mut buffer = Vec::new();
-    let start = Instant::now();
-    for record in records {
-        let size = u32::from_le_bytes(*record.last_chunk().unwrap()) as usize;
-        if buffer.len() < size {
-            buffer.resize(size, 0);
-        }
-        decompressor.gzip_decompress(record, &mut buffer[..size]).unwrap();
-    }
-    start.elapsed()
 }

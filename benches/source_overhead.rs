@@ -11,13 +11,14 @@
 //! ratios are medians of the rounds' ratios.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on should stop")]
 
+mod measure;
 #[path = "../tests/python.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod python;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use kinesis_logs_generator::FlowLogs;
@@ -25,7 +26,8 @@ use kinesis_logs_source::aws::{AwsOptions, DynamoDbLeaseStore, KinesisClient};
 use kinesis_logs_source::protocol::{Checkpoint, Lease, LeaseWrite};
 use kinesis_logs_source::{Consumer, LeaseStore, Reader, StartPosition, Stop, StreamId, list_all_shards};
 use kinesis_logs_testkit::{DynamoDbEmulator, Emulator};
-use nix::sys::resource::{UsageWho, getrusage};
+
+use measure::{children, inflate};
 
 const STREAM: &str = "flow-logs";
 /// One record a shard: what starting takes.
@@ -209,25 +211,4 @@ fn compare() {
     }
     drop(server.stdin.take());
     server.wait().unwrap();
-}
-
-/// The CPU time of all children that ended.
-fn children() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-    let total = usage.user_time() + usage.system_time();
-    Duration::from_secs(total.tv_sec() as u64) + Duration::from_micros(total.tv_usec() as u64)
-}
-
-fn inflate(records: &[Vec<u8>]) -> Duration {
-    let mut decompressor = libdeflater::Decompressor::new();
-    let mut buffer = Vec::new();
-    let start = Instant::now();
-    for record in records {
-        let size = u32::from_le_bytes(*record.last_chunk().unwrap()) as usize;
-        if buffer.len() < size {
-            buffer.resize(size, 0);
-        }
-        decompressor.gzip_decompress(record, &mut buffer[..size]).unwrap();
-    }
-    start.elapsed()
 }

@@ -45,12 +45,12 @@ async fn main() {
 fn compare() {
     println!("{:<22} {:>7} {:>12} {:>14} {:>12}", "", "shards", "memory, MiB", "KiB per shard", "CPU, % of 1");
     let report = |name: &str, of: &dyn Fn(usize) -> (f64, f64)| {
-        let (base, _) = of(1);
+        let mut base = None;
         for shards in [1, 1000] {
             let (kib, cpu) = of(shards);
-            let per_shard =
-                if shards > 1 { format!("{:.1}", (kib - base) / (shards - 1) as f64) } else { String::new() };
+            let per_shard = base.map(|base| format!("{:.1}", (kib - base) / (shards - 1) as f64)).unwrap_or_default();
             println!("{name:<22} {shards:>7} {:>12.1} {per_shard:>14} {cpu:>12.2}", kib / 1024.0);
+            base = Some(kib);
         }
     };
     report("protocol and driver", &|shards| child(&["idle", &shards.to_string()]));

@@ -114,6 +114,22 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// All metadata there is, by the two parts of its names: `%aws.owner` is `["aws", "owner"]`.
+    pub const METADATA: [[&'static str; 2]; 12] = [
+        ["aws", "owner"],
+        ["aws", "log_group"],
+        ["aws", "log_stream"],
+        ["aws", "event_id"],
+        ["aws", "policy_level"],
+        ["aws", "subscription_filters"],
+        ["kinesis", "stream"],
+        ["kinesis", "shard_id"],
+        ["kinesis", "sequence_number"],
+        ["kinesis", "sub_sequence_number"],
+        ["kinesis", "partition_key"],
+        ["kinesis", "arrival"],
+    ];
+
     /// The event as it was read, whatever was changed since; `None` if a component made it of nothing that was read.
     pub fn read(&self) -> Option<&LogEvent<'a>> {
         self.read.as_ref()

@@ -90,7 +90,8 @@ impl Pipeline {
     }
 }
 
-async fn sleep_until(end: Option<tokio::time::Instant>) {
+/// Waits for a time, or for ever.
+pub(crate) async fn sleep_until(end: Option<tokio::time::Instant>) {
     match end {
         Some(end) => tokio::time::sleep_until(end).await,
         None => std::future::pending().await,

@@ -368,8 +368,7 @@ impl LeaseCoordinator {
         let shards: Vec<&Shard> = shards.collect();
         let leases = self.seen.iter().map(|(shard, seen)| (shard, &seen.lease)).collect();
         for lease in leases_to_create(&shards, &leases, start) {
-            let lease = Lease { stream_creation_timestamp: self.stream_created, ..lease };
-            self.to_create.insert(lease.shard.clone(), lease);
+            self.add(lease);
         }
         let is_listed = |shard: &ShardId| shards.iter().any(|listed| listed.id == *shard);
         let unlisted = self.outdated.iter().filter(|(shard, _)| !is_listed(shard));
@@ -422,11 +421,15 @@ impl LeaseCoordinator {
         for child in children {
             let has_parents = child.parents.iter().all(|parent| self.seen.contains_key(parent));
             if has_parents && !self.seen.contains_key(&child.id) {
-                let lease = Lease::of_shard(&child, Checkpoint::TrimHorizon, None);
-                let lease = Lease { stream_creation_timestamp: self.stream_created, ..lease };
-                self.to_create.insert(child.id.clone(), lease);
+                self.add(Lease::of_shard(&child, Checkpoint::TrimHorizon, None));
             }
         }
+    }
+
+    /// Plans a lease, of the stream that there is.
+    fn add(&mut self, lease: Lease) {
+        let lease = Lease { stream_creation_timestamp: self.stream_created, ..lease };
+        self.to_create.insert(lease.shard.clone(), lease);
     }
 
     /// Takes nothing more, and gives back what was not announced yet.

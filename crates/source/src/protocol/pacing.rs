@@ -121,6 +121,11 @@ impl Failures {
         *self = Failures::default();
     }
 
+    /// How many there were since the last success.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
     /// Notes a failure. The time to try again, with jitter so that shards do not retry in step; `None` to give up.
     pub(crate) fn failed(&mut self, policy: &RetryPolicy, rng: &mut fastrand::Rng, now: Instant) -> Option<Instant> {
         if let Some((failed, wait)) = self.last {

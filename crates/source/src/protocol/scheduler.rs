@@ -180,7 +180,6 @@ pub struct Scheduler {
     stream_id: StreamId,
     created: Created,
     describe_failures: Failures,
-    describe_attempts: u32,
     reading: BTreeMap<ShardId, Reading>,
     /// The shards of the latest listing.
     shards: BTreeMap<ShardId, Shard>,
@@ -214,7 +213,6 @@ impl Scheduler {
             stream_id: stream,
             created: Created::Due(now),
             describe_failures: Failures::default(),
-            describe_attempts: 0,
             reading: BTreeMap::new(),
             shards: BTreeMap::new(),
             stopped: BTreeSet::new(),

@@ -26,6 +26,7 @@ use crate::codecs::{Encoder, EncodingConfig};
 use crate::component::{
     Acknowledgement, Batch, BuildContext, BuildError, ComponentError, Input, Outcome, Sink, SinkConfig, SinkContext,
 };
+use crate::run::sleep_until;
 
 /// Appends events to files, a line each.
 #[derive(Debug, Clone, Deserialize)]
@@ -115,13 +116,6 @@ impl Sink for FileSink {
             }
         }
         self.commit().await
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -27,22 +27,6 @@ enum Wanted {
     All,
 }
 
-/// All metadata there is.
-const METADATA: [[&str; 2]; 12] = [
-    ["aws", "owner"],
-    ["aws", "log_group"],
-    ["aws", "log_stream"],
-    ["aws", "event_id"],
-    ["aws", "policy_level"],
-    ["aws", "subscription_filters"],
-    ["kinesis", "stream"],
-    ["kinesis", "shard_id"],
-    ["kinesis", "sequence_number"],
-    ["kinesis", "sub_sequence_number"],
-    ["kinesis", "partition_key"],
-    ["kinesis", "arrival"],
-];
-
 impl Condition {
     /// Compiles `source`, which stands at the key `key`.
     pub(super) fn compile(source: &str, key: &str) -> Result<Self, BuildError> {
@@ -103,7 +87,7 @@ impl Condition {
                         put(object, &column.name().into(), event.get(column.name()));
                     }
                 }
-                for [space, name] in METADATA {
+                for [space, name] in Event::METADATA {
                     put_metadata(data, &space.into(), &name.into(), event);
                 }
             }

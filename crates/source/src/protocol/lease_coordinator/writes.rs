@@ -100,8 +100,7 @@ impl LeaseCoordinator {
             }
             (write @ LeaseWrite::Take { .. }, WriteOutcome::Done) => {
                 self.to_take.remove(&shard);
-                let from = self.seen.get(&shard).and_then(|seen| seen.lease.owner.clone());
-                let from = from.filter(|owner| *owner != self.config.worker_id);
+                let from = self.other_owner(&shard);
                 self.news.push_back(ConsumerEvent::LeaseTaken { shard, from });
                 if let Some(lease) = self.note(&write, now) {
                     self.hold(lease, sent);
@@ -196,12 +195,17 @@ impl LeaseCoordinator {
 
     pub(super) fn lose(&mut self, shard: &ShardId) {
         let Some(held) = self.held.remove(shard) else { return };
-        let to = self.seen.get(shard).and_then(|seen| seen.lease.owner.clone());
-        let to = to.filter(|owner| *owner != self.config.worker_id);
+        let to = self.other_owner(shard);
         self.news.push_back(ConsumerEvent::LeaseLost { shard: shard.clone(), to });
         if held.readable {
             self.events.push_back(LeaseEvent::Lost(shard.clone()));
         }
+    }
+
+    /// The other worker that a lease's row names, if it names one.
+    fn other_owner(&self, shard: &ShardId) -> Option<String> {
+        let owner = self.seen.get(shard)?.lease.owner.as_ref();
+        owner.filter(|owner| **owner != self.config.worker_id).cloned()
     }
 
     /// Gives up what was not written for so long that others may have taken it.

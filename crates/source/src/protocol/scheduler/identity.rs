@@ -32,11 +32,12 @@ impl Scheduler {
             Err(error) if error.kind == ApiErrorKind::NotFound => {
                 return Err(Error::StreamNotFound { stream: self.stream_id.clone(), source: error });
             }
-            Err(error) if error.kind.is_retryable() && self.describe_attempts < MAX_ATTEMPTS => {
-                self.describe_attempts += 1;
-                let again = self.describe_failures.failed(&self.config.retry, &mut self.rng, now);
-                self.created = Created::Due(again.unwrap_or(now));
-                return Ok(());
+            Err(error) if error.kind.is_retryable() && self.describe_failures.count() < MAX_ATTEMPTS => {
+                if let Some(again) = self.describe_failures.failed(&self.config.retry, &mut self.rng, now) {
+                    self.created = Created::Due(again);
+                    return Ok(());
+                }
+                None
             }
             // A server that cannot be used at all is found out by the listing of shards, which is asked for beside this.
             Err(_) => None,

@@ -1,0 +1,27 @@
+//! What the benchmarks here measure by: processes' CPU time, beside inflating.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+/// The CPU time of all children that ended.
+pub(crate) fn children() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let total = usage.user_time() + usage.system_time();
+    Duration::from_secs(total.tv_sec() as u64) + Duration::from_micros(total.tv_usec() as u64)
+}
+
+/// How long inflating gzip records takes, with libdeflate and buffers reused.
+pub(crate) fn inflate(records: &[Vec<u8>]) -> Duration {
+    let mut decompressor = libdeflater::Decompressor::new();
+    let mut buffer = Vec::new();
+    let start = Instant::now();
+    for record in records {
+        let size = u32::from_le_bytes(*record.last_chunk().unwrap()) as usize;
+        if buffer.len() < size {
+            buffer.resize(size, 0);
+        }
+        decompressor.gzip_decompress(record, &mut buffer[..size]).unwrap();
+    }
+    start.elapsed()
+}
