@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::{
 use kinesis_logs_source::aws::{AwsOptions, DynamoDbLeaseStore};
 use kinesis_logs_source::protocol::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
 use kinesis_logs_source::{LeaseStore, LeaseStoreErrorKind, conformance};
-use kinesis_logs_testkit::DynamoDbEmulator;
+use kinesis_logs_testkit::{DynamoDbEmulator, answer_all};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -462,21 +462,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, change: Option<fn(&
 
 /// A server that answers every request, whatever it is, with one error.
 async fn failing_server(status: u16, code: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"so it is"}}"#);
     let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let answer = answer.clone();
-            tokio::spawn(async move {
-                let _ = client.read(&mut [0; 16 << 10]).await;
-                let _ = client.write_all(answer.as_bytes()).await;
-                let _ = client.shutdown().await;
-                // To close with something unread would reset the connection, and the answer might be lost.
-                while let Ok(1..) = client.read(&mut [0; 16 << 10]).await {}
-            });
-        }
-    });
-    endpoint
+    answer_all(answer).await
 }

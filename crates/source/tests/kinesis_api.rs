@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::retry::RetryConfig;
 use kinesis_logs_source::aws::KinesisClient;
 use kinesis_logs_source::conformance::{self, KinesisServer};
 use kinesis_logs_source::protocol::Shard;
-use kinesis_logs_testkit::{Emulator, FakeKinesis, World};
+use kinesis_logs_source::{ApiErrorKind, KinesisApi, StreamId};
+use kinesis_logs_testkit::{Emulator, FakeKinesis, World, answer_all};
 
 /// The SDK, over a socket.
 struct OverTheNetwork(Emulator);
@@ -73,4 +76,38 @@ async fn the_client_does_over_an_emulator_what_every_implementation_must() {
 #[tokio::test]
 async fn the_fake_does_what_every_implementation_must() {
     conformance::kinesis_api(&Fakes::default()).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_or_is_none_says_so() {
+    const PAGE: &str = r#"{"Records":[{"SequenceNumber":"1","Data":"AAAA"}],"MillisBehindLatest":0}"#;
+    let emulator = Emulator::start().await;
+    let ok = |length: usize, body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+    let read = async |answer: String| {
+        let config = emulator.client().config().to_builder().endpoint_url(answer_all(answer).await);
+        let client = Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
+        KinesisClient::from_sdk(client).get_records(&StreamId::new("stream"), "iterator", None).await
+    };
+    assert_eq!(read(ok(PAGE.len(), PAGE)).await.unwrap().records.len(), 1);
+    for (answer, kind, said) in [
+        (ok(PAGE.len(), &PAGE[..30]), ApiErrorKind::Unavailable, "end of file before message length reached"),
+        (ok(20, "<html>no Kinesis</html>"), ApiErrorKind::Unavailable, "the answer: expected value at line 1 column 1"),
+        (ok(0, ""), ApiErrorKind::Unavailable, "the answer: EOF while parsing"),
+        (ok(14, r#"{"Records":[7]"#), ApiErrorKind::Unavailable, "the answer: invalid type: integer `7`"),
+        (
+            ok(30, r#"{"Records":[{"Data":"AAAA"}]}    "#),
+            ApiErrorKind::Unavailable,
+            "record 1 of the answer: missing field `SequenceNumber`",
+        ),
+        ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n".to_owned(), ApiErrorKind::Unavailable, "HTTP status 503"),
+        (
+            "HTTP/1.1 400 No\r\nx-amzn-errortype: ExpiredIteratorException\r\ncontent-length: 2\r\n\r\n{}".to_owned(),
+            ApiErrorKind::ExpiredIterator,
+            "ExpiredIteratorException",
+        ),
+    ] {
+        let error = read(answer.clone()).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}, for {answer}");
+        assert!(error.to_string().contains("GetRecords") && error.to_string().contains(said), "{error}");
+    }
 }

@@ -14,6 +14,7 @@ use jiff::fmt::rfc2822;
 use kinesis_logs_source::protocol::{RawRecord, Shard, ShardPosition};
 use kinesis_logs_source::{ApiError, ApiErrorKind, KinesisApi, ShardId, StreamId};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -44,6 +45,26 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// The endpoint of a server that gives each connection one answer, status line and all, whatever it asks; it ends with
+/// the runtime.
+pub async fn answer_all(answer: String) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port on loopback");
+    let address = listener.local_addr().expect("the listener's address");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let _ = client.read(&mut [0; 16 << 10]).await;
+                let _ = client.write_all(answer.as_bytes()).await;
+                let _ = client.shutdown().await;
+                // To close with something unread would reset the connection, and the answer might be lost.
+                while let Ok(1..) = client.read(&mut [0; 16 << 10]).await {}
+            });
+        }
+    });
+    format!("http://{address}")
 }
 
 /// Serves one stream of `api`, whatever stream a `GetRecords` was for.

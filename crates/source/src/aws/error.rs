@@ -28,6 +28,11 @@ where
         SdkError::TimeoutError(_) => ApiErrorKind::Timeout,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => ApiErrorKind::Timeout,
         SdkError::DispatchFailure(failure) if failure.is_io() => ApiErrorKind::Connection,
+        // A proxy's, say: of a failure's body that is not AWS's, the SDK knows nothing to tell.
+        SdkError::ResponseError(answer) if !answer.raw().status().is_success() => {
+            let status = answer.raw().status().as_u16();
+            return ApiError::new(by_code("", status), operation, format!("HTTP status {status}"));
+        }
         // The connection broke within the answer, or the answer is not Kinesis's.
         SdkError::ResponseError(_) => ApiErrorKind::Unavailable,
         other if mentions_credentials(other) => ApiErrorKind::Credentials,

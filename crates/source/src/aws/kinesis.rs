@@ -9,6 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::error::api_error;
+use super::get_records::get_records;
 use super::server_time::ServerTime;
 use super::{AwsOptions, ConnectError, fan_out};
 use crate::api::{KinesisApi, Subscription};
@@ -112,22 +113,8 @@ impl KinesisApi for KinesisClient {
     }
 
     async fn get_records(&self, stream: &StreamId, iterator: &str, limit: Option<i32>) -> Result<RecordPage, ApiError> {
-        let time = ServerTime::new();
-        let request = self
-            .client
-            .get_records()
-            .set_stream_arn(stream.arn().map(str::to_owned))
-            .shard_iterator(iterator)
-            .set_limit(limit);
-        let answer = request.customize().interceptor(time.clone()).send().await;
-        let answer = answer.map_err(|error| api_error("GetRecords", error))?;
-        Ok(RecordPage {
-            records: answer.records.into_iter().map(record).collect(),
-            next_iterator: answer.next_shard_iterator,
-            millis_behind_latest: answer.millis_behind_latest,
-            child_shards: answer.child_shards.unwrap_or_default().into_iter().map(child_shard).collect(),
-            server_time: time.get(),
-        })
+        let request = self.client.get_records().set_stream_arn(stream.arn().map(str::to_owned));
+        get_records(request.shard_iterator(iterator).set_limit(limit)).await
     }
 
     async fn register_consumer(&self, stream: &StreamId, name: &str) -> Result<String, ApiError> {

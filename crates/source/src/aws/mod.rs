@@ -4,7 +4,9 @@
 mod dynamodb;
 mod error;
 mod fan_out;
+mod get_records;
 mod kinesis;
+mod page;
 mod server_time;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
