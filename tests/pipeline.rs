@@ -1,4 +1,4 @@
-//! `run` and `validate`, end to end.
+//! `run` and its like, end to end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,57 @@ async fn every_example_is_valid() {
         let shown = run(None, &["validate", path.to_str().unwrap()]).await.clean();
         assert!(shown.starts_with("valid: "), "{shown}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_of_transforms_pass_or_say_what_came_out() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/transforms.toml");
+    let shown = run(None, &["test", example.to_str().unwrap()]).await.clean();
+    assert_eq!(
+        shown,
+        "test a rejected flow is told what it was for ... passed\ntest what has no address is dropped ... passed\n2 passed\n"
+    );
+    let broken = std::fs::read_to_string(example).unwrap().replace("{ \"ssh\" }", "{ \"shell\" }");
+    let path = crate::util::scratch_file("broken_transforms.toml", broken.as_bytes());
+    let failed = run(None, &["test", &path]).await;
+    assert_eq!(failed.status, 1);
+    assert!(failed.stdout.contains("condition 1 holds for nothing that came out of named"), "{}", failed.stdout);
+    assert!(failed.stdout.contains("\"service\":\"shell\""), "{}", failed.stdout);
+    assert!(failed.stdout.ends_with("1 failed, 1 passed\n"), "{}", failed.stdout);
+    let none = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/files.toml");
+    let shown = run(None, &["test", none.to_str().unwrap()]).await.clean();
+    assert_eq!(shown, "no tests: the files have no [[tests]]\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_is_drawn_and_component_types_are_listed() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/transforms.toml");
+    let mermaid = run(None, &["graph", example.to_str().unwrap()]).await.clean();
+    assert!(mermaid.starts_with("flowchart LR\n"), "{mermaid}");
+    assert!(mermaid.contains("c0([\"flows<br/><small>demo_logs</small>\"])"), "{mermaid}");
+    assert!(mermaid.contains("c2 -->|\"rejected\"| c3"), "{mermaid}");
+    let dot = run(None, &["graph", "--format", "dot", example.to_str().unwrap()]).await.clean();
+    assert!(dot.contains("\"by_action\" -> \"named\" [label = \"rejected\"]"), "{dot}");
+    let listed = run(None, &["list"]).await.clean();
+    assert!(listed.starts_with("sources:\n  aws_kinesis_streams\n"), "{listed}");
+    assert!(listed.contains("\n\ntransforms:\n  dedupe\n  filter\n"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_transforms_run_on_demo_logs() {
+    let folder = scratch("transforms").parent().unwrap().to_owned();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/transforms.toml");
+    let mut transforms = command(None, &["run", example.to_str().unwrap()]);
+    transforms.current_dir(&folder);
+    let finished = finish(transforms).await;
+    assert_eq!((finished.status, finished.stdout.as_str()), (0, ""), "{}", finished.stderr);
+    let lines = lines_of(&folder.join("target/transforms"));
+    let (rejected, accepted): (Vec<String>, Vec<String>) = lines.into_iter().partition(|line| line.starts_with('{'));
+    assert!(!rejected.is_empty() && rejected.iter().all(|line| line.contains("\"service\":")), "{rejected:?}");
+    assert!(rejected.iter().all(|line| !line.contains("account_id")));
+    assert!(accepted.iter().all(|line| line.ends_with(",100")), "{accepted:?}");
+    let all_accepted = 20_000 - rejected.len() - accepted.len();
+    assert!((90..=110).contains(&(all_accepted / accepted.len())), "{} of {all_accepted}", accepted.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

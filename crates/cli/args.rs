@@ -35,6 +35,12 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Check the files of a pipeline, without running it
     Validate(ValidateArgs),
+    /// Run the tests of transforms that a pipeline's files hold
+    Test(TestArgs),
+    /// Print a pipeline as a diagram
+    Graph(GraphArgs),
+    /// List the types of sources, transforms and sinks
+    List,
 }
 
 const READ_EXAMPLES: &str = "\
@@ -321,6 +327,42 @@ pub(crate) struct ValidateArgs {
     /// The configuration; several files are one
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  kinesis-logs-reader test flow-logs.toml
+
+Tests are written as for Vector: [[tests]] with a name, [[tests.inputs]] that say what is put into which transform, and
+[[tests.outputs]] with conditions for what comes out. Sources and sinks are not run.")]
+pub(crate) struct TestArgs {
+    /// The configuration; several files are one
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kinesis-logs-reader graph flow-logs.toml
+  kinesis-logs-reader graph --format dot flow-logs.toml | dot -Tsvg > flow-logs.svg")]
+pub(crate) struct GraphArgs {
+    /// How the diagram is written
+    #[arg(long, value_enum, default_value_t = DiagramFormat::Mermaid)]
+    pub(crate) format: DiagramFormat,
+
+    /// The configuration; several files are one
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DiagramFormat {
+    /// For Markdown
+    Mermaid,
+    /// For Graphviz
+    Dot,
 }
 
 #[derive(Debug, Args)]

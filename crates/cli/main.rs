@@ -38,6 +38,9 @@ fn main() -> ExitCode {
         Command::Checkpoints(args) => run(checkpoints::run(args)),
         Command::Run(args) => pipeline::run(args),
         Command::Validate(args) => pipeline::validate(args),
+        Command::Test(args) => pipeline::test(args),
+        Command::Graph(args) => pipeline::graph(args),
+        Command::List => Ok(pipeline::list()),
     };
     result.unwrap_or_else(|failure| {
         say(&failure.to_string());

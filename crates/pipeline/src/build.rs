@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::component::{BuildContext, BuildError, Built, Input, Kind, Output, Outputs, Problem, Registry};
 use crate::component::{Sink, Source, Transform, channel};
-use crate::config::{self, Component, ConfigError, ConfigFile, Mistake, Node, NodeValue, Place};
+use crate::config::{self, Component, Config, ConfigError, ConfigFile, Mistake, Node, NodeValue, Place};
 use crate::graph::Graph;
 use crate::run::{Counters, Pipeline, Task, Work};
 
@@ -39,16 +39,12 @@ impl Pipeline {
         }
         let (graph, wrong) = Graph::new(&config);
         mistakes.extend(wrong);
+        mistakes.extend(graph.incomplete(&config));
         let mut parts = Vec::new();
         for component in &config.components {
-            let context = BuildContext::new(&component.id, config.data_dir.as_deref());
-            match component.config.as_ref().map(|built| part(built, &context)) {
-                Some(Ok(part)) => parts.push(part),
-                Some(Err(error)) => {
-                    let place = |problem| mistake(problem, component, &config.files);
-                    mistakes.extend(error.problems.into_iter().map(place));
-                }
-                None => {}
+            match part(component, &config) {
+                Ok(part) => parts.extend(part),
+                Err(wrong) => mistakes.extend(wrong),
             }
         }
         if !mistakes.is_empty() {
@@ -58,24 +54,29 @@ impl Pipeline {
     }
 }
 
-enum Part {
+pub(crate) enum Part {
     Source(Box<dyn Source>),
     Transform(Box<dyn Transform>),
     Sink(Box<dyn Sink>),
 }
 
-fn part(built: &Built, context: &BuildContext) -> Result<Part, BuildError> {
-    Ok(match built {
-        Built::Source(config) => Part::Source(config.build(context)?),
-        Built::Transform(config) => Part::Transform(config.build(context)?),
-        Built::Sink(config) => Part::Sink(config.build(context)?),
+/// What of a component runs; `None` if what is wrong with it was told already.
+pub(crate) fn part(component: &Component, config: &Config) -> Result<Option<Part>, Vec<Mistake>> {
+    let context = BuildContext::new(&component.id, config.data_dir.as_deref());
+    let built = match &component.config {
+        None => return Ok(None),
+        Some(Built::Source(config)) => config.build(&context).map(Part::Source),
+        Some(Built::Transform(config)) => config.build(&context).map(Part::Transform),
+        Some(Built::Sink(config)) => config.build(&context).map(Part::Sink),
+    };
+    built.map(Some).map_err(|error: BuildError| {
+        let place = |problem| mistake(problem, &component.node, component.place.clone(), &config.files);
+        error.problems.into_iter().map(place).collect()
     })
 }
 
-/// Puts a component's problem where it stands.
-fn mistake(problem: Problem, component: &Component, files: &[ConfigFile]) -> Mistake {
-    let mut place = component.place.clone();
-    let mut node = &component.node;
+/// Puts a problem where it stands: at a key below `node`, or else at `place`.
+pub(crate) fn mistake(problem: Problem, mut node: &Node, mut place: Place, files: &[ConfigFile]) -> Mistake {
     for key in &problem.keys {
         match node.get(key) {
             Some(inner) => (node, place) = (inner, inner.place.clone()),
@@ -130,13 +131,13 @@ fn connect(components: &[Component], parts: Vec<Part>, graph: Graph) -> Pipeline
     let mut tasks = Vec::new();
     for (index, ((component, part), receiver)) in components.iter().zip(parts).zip(receivers).enumerate() {
         let counters = Arc::new(Counters::default());
-        let output = |name| Output(graph.takers(index, name).map(|to| senders[to].clone()).collect());
-        let named: BTreeMap<&'static str, Output> = graph
+        let output = |name: Option<&str>| Output(graph.takers(index, name).map(|to| senders[to].clone()).collect());
+        let named: BTreeMap<Arc<str>, Output> = graph
             .edges
             .iter()
             .filter(|edge| edge.from == index)
-            .filter_map(|edge| edge.output)
-            .map(|name| (name, output(Some(name))))
+            .filter_map(|edge| edge.output.clone())
+            .map(|name| (name.clone(), output(Some(&name))))
             .collect();
         let outputs = Outputs::new(output(None), named, counters.clone());
         let input = Input::new(receiver, counters.clone());

@@ -1,6 +1,7 @@
 //! How components hang together: who takes from whom.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::component::{Built, Kind};
 use crate::config::{Component, Config, Mistake, listed};
@@ -12,16 +13,16 @@ pub(crate) struct Graph {
 }
 
 /// A component takes what another puts out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Edge {
     pub(crate) from: usize,
     /// Which output; `None` is its own.
-    pub(crate) output: Option<&'static str>,
+    pub(crate) output: Option<Arc<str>>,
     pub(crate) to: usize,
 }
 
 impl Graph {
-    /// The graph, with all that is wrong with it: unknown inputs, cycles, what leads nowhere.
+    /// The graph, with what is wrong with it: unknown inputs, and cycles.
     pub(crate) fn new(config: &Config) -> (Self, Vec<Mistake>) {
         let mut mistakes = Vec::new();
         let components = &config.components;
@@ -37,8 +38,8 @@ impl Graph {
                 let mut found = false;
                 for (_, from, output) in names {
                     found = true;
-                    if taken.insert((*from, *output)) {
-                        graph.edges.push(Edge { from: *from, output: *output, to });
+                    if taken.insert((*from, output.clone())) {
+                        graph.edges.push(Edge { from: *from, output: output.clone(), to });
                     }
                 }
                 // Outputs of what could not be read are unknown.
@@ -57,19 +58,25 @@ impl Graph {
             }
         }
         graph.find_cycles(components, &mut mistakes);
-        graph.find_dead_ends(components, &mut mistakes);
+        (graph, mistakes)
+    }
+
+    /// What is missing for it to run: a source, a sink, takers of what comes out.
+    pub(crate) fn incomplete(&self, config: &Config) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        self.find_dead_ends(&config.components, &mut mistakes);
         for kind in [Kind::Source, Kind::Sink] {
-            if !components.iter().any(|component| component.kind == kind) {
+            if !config.components.iter().any(|component| component.kind == kind) {
                 let message = format!("the configuration has no {kind}");
                 mistakes.push(Mistake::whole(message).hint(format!("add a table [{}.NAME]", kind.table())));
             }
         }
-        (graph, mistakes)
+        mistakes
     }
 
     /// Who takes from a component's output.
     pub(crate) fn takers(&self, from: usize, output: Option<&str>) -> impl Iterator<Item = usize> {
-        self.edges.iter().filter(move |edge| edge.from == from && edge.output == output).map(|edge| edge.to)
+        self.edges.iter().filter(move |edge| edge.from == from && edge.output.as_deref() == output).map(|edge| edge.to)
     }
 
     /// All components that lie before one, itself included.
@@ -121,20 +128,30 @@ impl Graph {
 
     fn find_dead_ends(&self, components: &[Component], mistakes: &mut Vec<Mistake>) {
         for (index, component) in components.iter().enumerate().filter(|(_, component)| component.kind != Kind::Sink) {
-            if !self.edges.iter().any(|edge| edge.from == index && edge.output.is_none()) {
+            let has_own_output = has_own_output(component);
+            if !self.edges.iter().any(|edge| edge.from == index && (edge.output.is_none() || !has_own_output)) {
                 let message = format!("nobody takes from {} {:?}", component.kind, component.id);
-                let hint = format!("name {:?} among the inputs of a sink, or remove it", component.id);
+                let name = if has_own_output { component.id.clone() } else { format!("{}.*", component.id) };
+                let hint = format!("name {name:?} among the inputs of a sink, or remove it");
                 mistakes.push(Mistake::at(component.place.clone(), message).hint(hint));
             }
         }
     }
 }
 
+/// Whether inputs may name it by itself.
+fn has_own_output(component: &Component) -> bool {
+    match &component.config {
+        Some(Built::Transform(config)) => config.has_own_output(),
+        _ => component.kind != Kind::Sink,
+    }
+}
+
 /// What inputs may name: each output, whose it is, and which.
-fn outputs(components: &[Component]) -> Vec<(String, usize, Option<&'static str>)> {
+pub(crate) fn outputs(components: &[Component]) -> Vec<(String, usize, Option<Arc<str>>)> {
     let mut outputs = Vec::new();
     for (index, component) in components.iter().enumerate() {
-        if component.kind != Kind::Sink {
+        if has_own_output(component) {
             outputs.push((component.id.clone(), index, None));
         }
         let named = match &component.config {
@@ -143,7 +160,7 @@ fn outputs(components: &[Component]) -> Vec<(String, usize, Option<&'static str>
             Some(Built::Sink(config)) => config.outputs(),
             None => Vec::new(),
         };
-        outputs.extend(named.into_iter().map(|name| (format!("{}.{name}", component.id), index, Some(name))));
+        outputs.extend(named.into_iter().map(|name| (format!("{}.{name}", component.id), index, Some(name.into()))));
     }
     outputs
 }

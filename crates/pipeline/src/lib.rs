@@ -16,7 +16,7 @@
 //! | `light` | no | all of these, which take little time to build |
 //! | `sources-aws_kinesis_streams` | no | the source `aws_kinesis_streams`; brings the AWS SDK |
 //! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
-//! | `transforms-filter` | no | the transform `filter`; brings the compiler of VRL |
+//! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]
 
@@ -27,6 +27,7 @@ pub mod captured;
 mod codecs;
 pub mod component;
 pub mod config;
+mod diagram;
 mod graph;
 #[cfg(feature = "rows")]
 pub mod rows;
@@ -35,10 +36,15 @@ mod run;
 mod sinks;
 #[cfg(feature = "sources")]
 mod sources;
-#[cfg(feature = "transforms-filter")]
+#[cfg(feature = "transforms")]
 mod transforms;
+#[cfg(feature = "transforms")]
+mod unit_tests;
 
+pub use diagram::Diagram;
 pub use run::{ComponentReport, Failure, Pipeline, Report};
+#[cfg(feature = "transforms")]
+pub use unit_tests::{TestResult, run_tests};
 
 /// A registry of all components that this crate was built with.
 pub fn built_in() -> component::Registry {
@@ -49,8 +55,14 @@ pub fn built_in() -> component::Registry {
     let registry = registry.source::<sources::demo_logs::DemoLogsConfig>("demo_logs");
     #[cfg(feature = "sources-file")]
     let registry = registry.source::<sources::file::FileConfig>("file");
-    #[cfg(feature = "transforms-filter")]
-    let registry = registry.transform::<transforms::filter::FilterConfig>("filter");
+    #[cfg(feature = "transforms")]
+    let registry = registry
+        .transform::<transforms::dedupe::DedupeConfig>("dedupe")
+        .transform::<transforms::filter::FilterConfig>("filter")
+        .transform::<transforms::remap::RemapConfig>("remap")
+        .transform::<transforms::route::RouteConfig>("route")
+        .transform::<transforms::sample::SampleConfig>("sample")
+        .transform::<transforms::throttle::ThrottleConfig>("throttle");
     #[cfg(feature = "sinks-blackhole")]
     let registry = registry.sink::<sinks::blackhole::BlackholeConfig>("blackhole");
     #[cfg(feature = "sinks-console")]

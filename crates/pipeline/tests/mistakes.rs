@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use kinesis_logs_pipeline::Pipeline;
 use kinesis_logs_pipeline::config::ConfigFile;
+use kinesis_logs_pipeline::{Pipeline, built_in, run_tests};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mistakes")
@@ -22,8 +22,13 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn said(files: Vec<ConfigFile>) -> String {
-    match Pipeline::build_with(files, &kinesis_logs_pipeline::built_in(), &environment) {
-        Ok(pipeline) => format!("valid: {pipeline:?}"),
+    let has_tests = files.iter().any(|file| file.text.contains("[[tests]]"));
+    let read = match has_tests {
+        true => run_tests(files, &built_in(), &environment).map(|results| format!("{results:?}")),
+        false => Pipeline::build_with(files, &built_in(), &environment).map(|pipeline| format!("{pipeline:?}")),
+    };
+    match read {
+        Ok(read) => format!("valid: {read}"),
         Err(error) => {
             for mistake in error.mistakes() {
                 let shown = error.render(false);
@@ -73,7 +78,7 @@ fn files_are_one_configuration_and_places_name_theirs() {
 #[test]
 fn places_are_lines_and_columns() {
     let text = "[sources.\"ä\"]\ntype = \"demo_logs\"\ndecoding = { codec = \"auto\", \"ää\" = 1, cuont = 1 }";
-    let error = Pipeline::build(vec![ConfigFile::new("f", text)], &kinesis_logs_pipeline::built_in()).unwrap_err();
+    let error = Pipeline::build(vec![ConfigFile::new("f", text)], &built_in()).unwrap_err();
     let places: Vec<_> = error.mistakes().iter().map(|mistake| (mistake.message(), error.place(mistake))).collect();
     assert!(places.contains(&("unknown key \"cuont\"", Some(("f", 3, 40)))), "{places:?}");
 }

@@ -40,8 +40,8 @@ impl SourceConfig for Numbers {
         Ok(Box::new(Numbers { id: context.id.clone(), ..self.clone() }))
     }
 
-    fn outputs(&self) -> Vec<&'static str> {
-        vec!["odd"]
+    fn outputs(&self) -> Vec<String> {
+        vec!["odd".to_owned()]
     }
 }
 

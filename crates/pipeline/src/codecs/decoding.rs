@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::captured;
 use crate::component::{Acknowledgement, Batch, Changes, Closed, Origin, Outputs, Problem, Value};
+use crate::config::OneOrMore;
 
 /// The output of what cannot be decoded.
 pub(crate) const UNDECODABLE: &str = "undecodable";
@@ -36,38 +37,6 @@ enum Codec {
     Envelopes,
     /// A message a line, or a JSON object.
     Lines,
-}
-
-/// A text, or several.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct OneOrMore(pub(crate) Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMore {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = OneOrMore;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string or an array of strings")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<OneOrMore, E> {
-                Ok(OneOrMore(vec![text.to_owned()]))
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut values: A) -> Result<OneOrMore, A::Error> {
-                let mut all = Vec::new();
-                while let Some(value) = values.next_element()? {
-                    all.push(value);
-                }
-                Ok(OneOrMore(all))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
 }
 
 impl DecodingConfig {

@@ -48,6 +48,22 @@ pub struct Batch {
     origin: Option<Arc<Origin>>,
 }
 
+/// What becomes of an event.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Fate {
+    /// It stays as it is.
+    Keep,
+    /// It stays, with all that was changed of it so far.
+    Change(Changes),
+    /// These take its place.
+    Replace(Vec<Changes>),
+    /// It is left out on purpose, and counts as delivered.
+    LeaveOut,
+    /// It goes to another output, with all that was changed of it so far.
+    SetAside(Changes),
+}
+
 #[derive(Debug)]
 struct Contents {
     records: Vec<(Record, Decoded)>,
@@ -75,6 +91,7 @@ impl Contents {
             formats: &self.formats,
             changes: slot.changes.as_deref(),
             flow: OnceCell::new(),
+            index: (slot.event != NONE).then_some(slot.event),
         }
     }
 }
@@ -120,6 +137,38 @@ impl Batch {
                 slot.changes = Some(Box::new(changes));
             }
         }
+    }
+
+    /// Lets `fate` see each event, and say what becomes of it. Gives the batch of those that are set aside, if there are any;
+    /// it is to be answered for as a part of this one.
+    pub fn rewrite(&mut self, mut fate: impl FnMut(&Event<'_>) -> Fate) -> Option<Batch> {
+        let mut aside: Vec<Slot> = Vec::new();
+        let mut kept: Vec<Slot> = Vec::with_capacity(self.slots.len());
+        for mut slot in std::mem::take(&mut self.slots) {
+            match fate(&self.contents.event(&slot)) {
+                Fate::Keep => kept.push(slot),
+                Fate::Change(changes) => {
+                    slot.changes = Some(Box::new(changes));
+                    kept.push(slot);
+                }
+                Fate::Replace(all) => {
+                    kept.extend(all.into_iter().map(|changes| Slot { changes: Some(Box::new(changes)), ..slot }));
+                }
+                Fate::LeaveOut => {}
+                Fate::SetAside(changes) => {
+                    slot.changes = Some(Box::new(changes));
+                    aside.push(slot);
+                }
+            }
+        }
+        self.slots = kept;
+        let has_any = !aside.is_empty();
+        has_any.then(|| Batch {
+            contents: self.contents.clone(),
+            slots: aside,
+            acknowledgement: self.acknowledgement.clone(),
+            origin: self.origin.clone(),
+        })
     }
 
     /// What of its source it covers, where the source has positions.

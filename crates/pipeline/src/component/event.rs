@@ -13,7 +13,7 @@ use kinesis_logs_source::Record;
 
 use super::value::Value;
 
-/// What transforms changed of an event: its members by name, nothing else of it.
+/// What transforms changed of an event: its members, and with `%` in front of the name metadata, nothing else of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes {
     /// Whether what was read is to be seen no more, but for metadata.
@@ -36,7 +36,7 @@ impl Changes {
     /// Removes all members, those that were read too. Metadata stays.
     pub fn clear(&mut self) {
         self.replaced = true;
-        self.members.clear();
+        self.members.retain(|(name, _)| name.starts_with('%'));
     }
 
     /// Hides what was read, and keeps what was set.
@@ -103,6 +103,7 @@ impl ValueRef<'_> {
 /// | `extracted_fields` | an object of what a filter pattern extracted, as it came |
 /// | `%aws.owner`, `.log_group`, `.log_stream`, `.event_id`, `.policy_level`, `.subscription_filters` | what the envelope says |
 /// | `%kinesis.stream`, `.shard_id`, `.sequence_number`, `.sub_sequence_number`, `.partition_key`, `.arrival` | where it was read |
+/// | `%kinesis.event_index` | which event of its record it is, from 0; with `.stream`, `.shard_id` and the two numbers it names the event for good |
 /// | anything else | what a transform put there |
 #[derive(Debug)]
 pub struct Event<'a> {
@@ -111,11 +112,12 @@ pub struct Event<'a> {
     pub(super) formats: &'a Formats,
     pub(super) changes: Option<&'a Changes>,
     pub(super) flow: OnceCell<Option<FlowLog<'a>>>,
+    pub(super) index: Option<u32>,
 }
 
 impl<'a> Event<'a> {
     /// All metadata there is, by the two parts of its names: `%aws.owner` is `["aws", "owner"]`.
-    pub const METADATA: [[&'static str; 2]; 12] = [
+    pub const METADATA: [[&'static str; 2]; 13] = [
         ["aws", "owner"],
         ["aws", "log_group"],
         ["aws", "log_stream"],
@@ -128,6 +130,7 @@ impl<'a> Event<'a> {
         ["kinesis", "sub_sequence_number"],
         ["kinesis", "partition_key"],
         ["kinesis", "arrival"],
+        ["kinesis", "event_index"],
     ];
 
     /// The event as it was read, whatever was changed since; `None` if a component made it of nothing that was read.
@@ -138,6 +141,11 @@ impl<'a> Event<'a> {
     /// The record that it came in.
     pub fn record(&self) -> Option<&'a Record> {
         self.record
+    }
+
+    /// Which event of its record it is, from 0; `None` if a component made it.
+    pub fn index(&self) -> Option<u32> {
+        self.index
     }
 
     /// What transforms changed, if any did.
@@ -204,7 +212,8 @@ impl<'a> Event<'a> {
                 members.push(("message".into(), text(event.message())));
             }
         }
-        for (name, value) in self.changes.into_iter().flat_map(|changes| &changes.members) {
+        let changed = self.changes.into_iter().flat_map(|changes| &changes.members);
+        for (name, value) in changed.filter(|(name, _)| !name.starts_with('%')) {
             let place = members.iter().position(|(known, _)| **known == **name);
             match (place, value) {
                 (Some(place), Some(value)) => members[place].1 = value_ref(value),
@@ -240,6 +249,7 @@ impl<'a> Event<'a> {
             "sub_sequence_number" => record.sub_sequence_number.map_or(ValueRef::Null, integer),
             "partition_key" => optional(record.partition_key.as_deref()),
             "arrival" => record.arrival.map_or(ValueRef::Null, ValueRef::Timestamp),
+            "event_index" => self.index.map_or(ValueRef::Null, |index| integer(index.into())),
             _ => return None,
         })
     }

@@ -22,7 +22,7 @@ mod transform;
 mod value;
 
 pub use ack::{Acknowledgement, Outcome};
-pub use batch::{Batch, BatchBuilder, Origin};
+pub use batch::{Batch, BatchBuilder, Fate, Origin};
 pub use error::{BuildError, ComponentError, Problem};
 pub use event::{Changes, Event, ValueRef};
 pub use input::Input;
@@ -34,7 +34,7 @@ pub use registry::{Kind, Registry};
 pub use sink::{Sink, SinkConfig, SinkContext};
 pub(crate) use source::ShutdownSender;
 pub use source::{Shutdown, Source, SourceConfig, SourceContext};
-pub use transform::{Emitted, Transform, TransformConfig};
+pub use transform::{Emitted, Transform, TransformConfig, Way};
 pub use value::Value;
 
 use std::path::{Path, PathBuf};

@@ -18,12 +18,12 @@ pub struct Closed;
 #[derive(Debug, Clone)]
 pub struct Outputs {
     own: Output,
-    named: BTreeMap<&'static str, Output>,
+    named: BTreeMap<Arc<str>, Output>,
     counters: Arc<Counters>,
 }
 
 impl Outputs {
-    pub(crate) fn new(own: Output, named: BTreeMap<&'static str, Output>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(own: Output, named: BTreeMap<Arc<str>, Output>, counters: Arc<Counters>) -> Self {
         Outputs { own, named, counters }
     }
 
@@ -35,6 +35,25 @@ impl Outputs {
     pub async fn send(&mut self, batch: Batch) -> Result<(), Closed> {
         self.counters.sent(&batch);
         self.own.send(batch).await
+    }
+
+    /// Sends a batch to those who take from one of the named outputs. Where nobody does, it counts as delivered: it was left
+    /// out on purpose.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub async fn offer(&mut self, output: &str, batch: Batch) -> Result<(), Closed> {
+        match self.named.get(output) {
+            Some(output) => {
+                self.counters.sent(&batch);
+                output.send(batch).await
+            }
+            None => {
+                batch.acknowledge(Outcome::Delivered);
+                Ok(())
+            }
+        }
     }
 
     /// Sends a batch to one of the named outputs. Where nobody takes it, it is answered as [`Outcome::Rejected`].

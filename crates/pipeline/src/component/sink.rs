@@ -18,7 +18,7 @@ pub trait SinkConfig: Debug + Send + Sync + 'static {
     fn build(&self, context: &BuildContext) -> Result<Box<dyn Sink>, BuildError>;
 
     /// The names of its outputs: `rejected` is `<id>.rejected` to others.
-    fn outputs(&self) -> Vec<&'static str> {
+    fn outputs(&self) -> Vec<String> {
         Vec::new()
     }
 }

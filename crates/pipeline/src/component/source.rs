@@ -20,7 +20,7 @@ pub trait SourceConfig: Debug + Send + Sync + 'static {
     fn build(&self, context: &BuildContext) -> Result<Box<dyn Source>, BuildError>;
 
     /// The names of its outputs beside the one that has its own name: `undecodable` is `<id>.undecodable` to others.
-    fn outputs(&self) -> Vec<&'static str> {
+    fn outputs(&self) -> Vec<String> {
         Vec::new()
     }
 }

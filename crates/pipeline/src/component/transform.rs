@@ -1,6 +1,7 @@
 //! What changes events on their way.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use super::{Batch, BuildContext, BuildError, ComponentError};
 
@@ -14,8 +15,13 @@ pub trait TransformConfig: Debug + Send + Sync + 'static {
     fn build(&self, context: &BuildContext) -> Result<Box<dyn Transform>, BuildError>;
 
     /// The names of its outputs beside the one that has its own name: `dropped` is `<id>.dropped` to others.
-    fn outputs(&self) -> Vec<&'static str> {
+    fn outputs(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether anything comes out by its own name.
+    fn has_own_output(&self) -> bool {
+        true
     }
 }
 
@@ -33,22 +39,39 @@ pub trait Transform: Send {
 /// What a transform made of a batch.
 #[derive(Debug, Default)]
 pub struct Emitted {
-    pub(crate) batches: Vec<(Option<&'static str>, Batch)>,
+    pub(crate) batches: Vec<(Way, Batch)>,
+}
+
+/// By which output a batch leaves a transform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Way {
+    /// By its own.
+    Own,
+    /// By a named one that those take from who want to: what nobody takes counts as delivered.
+    Offered(Arc<str>),
+    /// By a named one for what must not get lost: what nobody takes counts as rejected.
+    SetAside(Arc<str>),
 }
 
 impl Emitted {
     /// Sends a batch on.
     pub fn push(&mut self, batch: Batch) {
-        self.batches.push((None, batch));
+        self.batches.push((Way::Own, batch));
     }
 
-    /// Sends a batch to one of the [named outputs](TransformConfig::outputs).
-    pub fn push_to(&mut self, output: &'static str, batch: Batch) {
-        self.batches.push((Some(output), batch));
+    /// Offers a batch to those who take from one of the [named outputs](TransformConfig::outputs), if there are any.
+    pub fn offer(&mut self, output: &Arc<str>, batch: Batch) {
+        self.batches.push((Way::Offered(output.clone()), batch));
     }
 
-    /// What was emitted, with the output of each, `None` being the transform's own: for tests.
-    pub fn into_batches(self) -> Vec<(Option<&'static str>, Batch)> {
+    /// Sends what the transform cannot deal with to one of the [named outputs](TransformConfig::outputs).
+    pub fn set_aside(&mut self, output: &Arc<str>, batch: Batch) {
+        self.batches.push((Way::SetAside(output.clone()), batch));
+    }
+
+    /// What was emitted, with the output of each: for tests.
+    pub fn into_batches(self) -> Vec<(Way, Batch)> {
         self.batches
     }
 }

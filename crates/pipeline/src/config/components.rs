@@ -17,6 +17,9 @@ pub(crate) struct Config {
     pub(crate) files: Arc<[ConfigFile]>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) components: Vec<Component>,
+    /// Tests of transforms, as they are written.
+    #[cfg_attr(not(feature = "transforms"), expect(dead_code))]
+    pub(crate) tests: Vec<Node>,
     /// Whether a file is no TOML, so that what was read of it means little.
     pub(crate) is_broken: bool,
 }
@@ -90,7 +93,7 @@ impl Default for Buffer {
     }
 }
 
-const TOP: [&str; 4] = ["data_dir", "sources", "transforms", "sinks"];
+const TOP: [&str; 5] = ["data_dir", "sources", "transforms", "sinks", "tests"];
 
 /// Reads all files: what could be read, and all that is wrong as far as it shows without looking at how components hang
 /// together.
@@ -117,6 +120,13 @@ pub(crate) fn load(
                 "sources" => components(Kind::Source, node, registry, &mut config, &mut mistakes),
                 "transforms" => components(Kind::Transform, node, registry, &mut config, &mut mistakes),
                 "sinks" => components(Kind::Sink, node, registry, &mut config, &mut mistakes),
+                "tests" => match node.value {
+                    NodeValue::Array(tests) => config.tests.extend(tests),
+                    _ => {
+                        let message = format!("expected an array of tests, found {}", node.kind());
+                        mistakes.push(Mistake::at(node.place, message).hint("write each as a table [[tests]]"));
+                    }
+                },
                 "data_dir" => match (&data_dir, node.text()) {
                     (Some(first), _) => mistakes.push(
                         Mistake::at(node.place, "data_dir is set twice")

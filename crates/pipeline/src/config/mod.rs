@@ -11,12 +11,16 @@ mod components;
 mod deserialize;
 mod interpolate;
 mod mistake;
+#[cfg(feature = "codecs")]
+mod one_or_more;
 mod tree;
 
 pub(crate) use components::{Component, Config, load};
 pub(crate) use deserialize::read_config;
 pub use mistake::{ConfigError, Mistake};
 pub(crate) use mistake::{did_you_mean, listed};
+#[cfg(feature = "codecs")]
+pub(crate) use one_or_more::OneOrMore;
 pub(crate) use tree::{Node, NodeValue, Place};
 
 use std::path::{Path, PathBuf};

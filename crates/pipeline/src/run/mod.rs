@@ -17,7 +17,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::component::{
     ComponentError, Emitted, Input, Kind, Outputs, Shutdown, ShutdownSender, Sink, SinkContext, Source, SourceContext,
-    Transform,
+    Transform, Way,
 };
 pub(crate) use report::Counters;
 pub use report::{ComponentReport, Failure, Report};
@@ -216,8 +216,9 @@ async fn run_transform(
         for (output, batch) in emitted.batches.drain(..) {
             // Whoever has ended has told why, and its part is abandoned; others go on.
             let _ = match output {
-                None => outputs.send(batch).await,
-                Some(output) => outputs.send_to(output, batch).await,
+                Way::Own => outputs.send(batch).await,
+                Way::Offered(output) => outputs.offer(&output, batch).await,
+                Way::SetAside(output) => outputs.send_to(&output, batch).await,
             };
         }
         // A transform that always has work would keep others from theirs.

@@ -169,8 +169,8 @@ impl SourceConfig for AwsKinesisStreamsConfig {
         }
     }
 
-    fn outputs(&self) -> Vec<&'static str> {
-        vec![UNDECODABLE]
+    fn outputs(&self) -> Vec<String> {
+        vec![UNDECODABLE.to_owned()]
     }
 }
 

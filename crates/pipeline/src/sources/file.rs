@@ -47,8 +47,8 @@ impl SourceConfig for FileConfig {
         Ok(Box::new(FileSource { include: self.include.clone(), exclude, decoder: self.decoding.build()? }))
     }
 
-    fn outputs(&self) -> Vec<&'static str> {
-        vec![UNDECODABLE]
+    fn outputs(&self) -> Vec<String> {
+        vec![UNDECODABLE.to_owned()]
     }
 }
 

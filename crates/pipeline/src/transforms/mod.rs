@@ -1,4 +1,12 @@
 //! What changes events on their way.
 
-#[cfg(feature = "transforms-filter")]
+pub(crate) mod dedupe;
+mod field;
 pub(crate) mod filter;
+mod program;
+pub(crate) mod remap;
+pub(crate) mod route;
+pub(crate) mod sample;
+pub(crate) mod throttle;
+
+pub(crate) use program::{Condition, ConditionConfig, Program};

@@ -1,28 +1,20 @@
-//! `run` and `validate`: a pipeline that TOML files describe.
+//! `run`, and what it did.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use comfy_table::CellAlignment;
-use kinesis_logs_pipeline::config::ConfigFile;
-use kinesis_logs_pipeline::{Pipeline, Report};
+use kinesis_logs_pipeline::{Pipeline, Report, built_in};
 
-use crate::args::{RunArgs, ValidateArgs};
+use super::{read_files, shown};
+use crate::args::RunArgs;
 use crate::failure::{FAILED, Failure};
 use crate::read::{INTERRUPTED, interrupted};
 use crate::{say, table};
 
-pub(crate) fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
-    let [sources, transforms, sinks] = build(&args.files)?.len_by_kind();
-    println!("valid: {sources} sources, {transforms} transforms, {sinks} sinks");
-    Ok(ExitCode::SUCCESS)
-}
-
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
-    let pipeline = build(&args.files)?;
+    let pipeline = Pipeline::build(read_files(&args.files)?, &built_in()).map_err(shown)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     let report = runtime.block_on(async {
@@ -40,13 +32,6 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     runtime.shutdown_background();
     summarize(&report);
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
-}
-
-fn build(paths: &[PathBuf]) -> Result<Pipeline, Failure> {
-    let read = |path: &PathBuf| ConfigFile::read(path).map_err(|error| Failure::failed(error.into()));
-    let files = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    Pipeline::build(files, &kinesis_logs_pipeline::built_in())
-        .map_err(|error| Failure::config(error.render(std::io::stderr().is_terminal())))
 }
 
 /// Says what every component did, and what went wrong.

@@ -1,10 +1,8 @@
 //! `filter`: keeps events for which a condition holds.
 
-mod condition;
-
 use serde::Deserialize;
 
-use self::condition::Condition;
+use super::program::{Condition, ConditionConfig};
 use crate::component::{Batch, BuildContext, BuildError, ComponentError, Emitted, Transform, TransformConfig};
 
 /// Keeps events for which a condition holds. The others count as delivered.
@@ -12,12 +10,12 @@ use crate::component::{Batch, BuildContext, BuildError, ComponentError, Emitted,
 pub(crate) struct FilterConfig {
     /// A program in [VRL](https://vector.dev/docs/reference/vrl/), Vector's language, that gives true or false:
     /// `.action == "REJECT" && .dstport == 22`.
-    condition: String,
+    condition: ConditionConfig,
 }
 
 impl TransformConfig for FilterConfig {
     fn build(&self, _: &BuildContext) -> Result<Box<dyn Transform>, BuildError> {
-        Ok(Box::new(Filter { condition: Condition::compile(&self.condition, "condition")? }))
+        Ok(Box::new(Filter { condition: self.condition.build("condition")? }))
     }
 }
 

@@ -1,0 +1,56 @@
+//! Pipelines that TOML files describe.
+
+mod run;
+mod test;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use kinesis_logs_pipeline::component::Kind;
+use kinesis_logs_pipeline::config::{ConfigError, ConfigFile};
+use kinesis_logs_pipeline::{Diagram, Pipeline, built_in};
+
+use crate::args::{DiagramFormat, GraphArgs, ValidateArgs};
+use crate::failure::Failure;
+
+pub(crate) use run::run;
+pub(crate) use test::test;
+
+pub(crate) fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
+    let pipeline = Pipeline::build(read_files(&args.files)?, &built_in()).map_err(shown)?;
+    let [sources, transforms, sinks] = pipeline.len_by_kind();
+    println!("valid: {sources} sources, {transforms} transforms, {sinks} sinks");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn graph(args: GraphArgs) -> Result<ExitCode, Failure> {
+    let diagram = Diagram::of(read_files(&args.files)?, &built_in()).map_err(shown)?;
+    print!(
+        "{}",
+        match args.format {
+            DiagramFormat::Mermaid => diagram.mermaid(),
+            DiagramFormat::Dot => diagram.dot(),
+        }
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn list() -> ExitCode {
+    let registry = built_in();
+    for (index, kind) in [Kind::Source, Kind::Transform, Kind::Sink].into_iter().enumerate() {
+        let separator = if index > 0 { "\n" } else { "" };
+        println!("{separator}{}:", kind.table());
+        registry.names(kind).for_each(|name| println!("  {name}"));
+    }
+    ExitCode::SUCCESS
+}
+
+fn read_files(paths: &[PathBuf]) -> Result<Vec<ConfigFile>, Failure> {
+    let read = |path: &PathBuf| ConfigFile::read(path).map_err(|error| Failure::failed(error.into()));
+    paths.iter().map(read).collect()
+}
+
+fn shown(error: ConfigError) -> Failure {
+    Failure::config(error.render(std::io::stderr().is_terminal()))
+}

@@ -1,0 +1,128 @@
+//! Programs in [VRL](https://vector.dev/docs/reference/vrl/), Vector's language, over events that lie where they were
+//! decoded: only what a program names is looked at.
+
+mod condition;
+mod target;
+mod value;
+
+use std::fmt;
+
+use vrl::compiler::runtime::{Runtime, Terminate};
+use vrl::compiler::{Program as Compiled, TimeZone};
+use vrl::diagnostic::Diagnostic;
+use vrl::value::{Kind, Value as VrlValue};
+
+use self::target::{EventTarget, Wanted, replace};
+use crate::component::{BuildError, Changes, Event, Fate, Problem};
+
+pub(crate) use condition::{Condition, ConditionConfig};
+
+/// A compiled program.
+pub(crate) struct Program {
+    compiled: Compiled,
+    runtime: Runtime,
+    target: EventTarget,
+    wanted: Wanted,
+}
+
+/// Why a program did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// It says `abort`.
+    Aborted(String),
+    /// Something that may fail did.
+    Error(String),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Failed::Aborted(message) | Failed::Error(message)) = self;
+        f.write_str(message)
+    }
+}
+
+impl Program {
+    /// Compiles `source`, which stands at the key `key`.
+    pub(crate) fn compile(source: &str, key: &str) -> Result<Self, BuildError> {
+        let compiled = vrl::compiler::compile(source, &vrl::stdlib::all());
+        let compiled = compiled.map_err(|errors| {
+            let problems = errors.iter().filter(|error| error.is_problem()).map(|error| problem(error, key));
+            BuildError { problems: problems.collect() }
+        })?;
+        for warning in compiled.warnings.iter() {
+            tracing::warn!(key, "{}", warning.message());
+        }
+        let wanted = Wanted::of(compiled.program.info());
+        Ok(Program { compiled: compiled.program, runtime: Runtime::default(), target: EventTarget::new(), wanted })
+    }
+
+    /// What kind of value it ends with.
+    fn gives(&self) -> Kind {
+        self.compiled.final_type_info().result.kind().clone()
+    }
+
+    fn run(&mut self, event: &Event<'_>) -> Result<VrlValue, Failed> {
+        self.target.fill(&self.wanted, event);
+        let result = self.runtime.resolve(&mut self.target, &self.compiled, &TimeZone::default());
+        self.runtime.clear();
+        result.map_err(|end| match end {
+            Terminate::Abort(error) => Failed::Aborted(error.to_string()),
+            Terminate::Error(error) => Failed::Error(error.to_string()),
+            Terminate::Interrupted => Failed::Error("interrupted".to_owned()),
+        })
+    }
+
+    /// Runs it on an event, and says what it makes of that.
+    pub(crate) fn rewrite(&mut self, event: &Event<'_>) -> Result<Fate, Failed> {
+        self.run(event)?;
+        if !self.target.is_changed() {
+            return Ok(Fate::Keep);
+        }
+        let mut changes = event.changes().cloned().unwrap_or_default();
+        self.target.note(&mut changes);
+        let Some(several) = self.target.several() else { return Ok(Fate::Change(changes)) };
+        let each = |value: &VrlValue| -> Changes {
+            let mut changes = changes.clone();
+            replace(value, &mut changes);
+            changes
+        };
+        Ok(Fate::Replace(several.iter().map(each).collect()))
+    }
+}
+
+/// What VRL says of a mistake, at its place.
+fn problem(error: &Diagnostic, key: &str) -> Problem {
+    let mut problem = Problem::new(error.message()).key(key);
+    let label = error.labels().iter().find(|label| label.primary).or(error.labels().first());
+    if let Some(label) = label {
+        problem = problem.within(label.span.range());
+        if !label.message.is_empty() {
+            problem = problem.label(label.message.clone());
+        }
+    }
+    let notes: Vec<String> =
+        error.notes().iter().map(ToString::to_string).filter(|note| !note.contains("http")).collect();
+    if notes.is_empty() { problem } else { problem.hint(notes.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_given_what_it_names_and_no_more() {
+        let wanted = |source: &str| Program::compile(source, "source").map(|program| program.wanted.names()).unwrap();
+        assert_eq!(wanted(".action == \"REJECT\" && .dstport == 22 && .action != null"), "action dstport");
+        assert_eq!(
+            wanted("%aws.log_group == \"g\" && exists(.extracted_fields.user)"),
+            "extracted_fields %aws.log_group"
+        );
+        assert_eq!(wanted("exists(.)"), "all");
+        assert_eq!(wanted("true"), "");
+        assert_eq!(wanted(".bytes = .packets"), "bytes packets");
+        assert_eq!(wanted(". = {\"message\": .message}"), "message");
+        assert_eq!(wanted("del(.account_id)"), "account_id");
+        assert_eq!(wanted(". |= {\"a\": 1}"), "all");
+        assert_eq!(wanted("%aws.x.y = 1; %mine = 2"), "%aws.x %mine");
+    }
+}
