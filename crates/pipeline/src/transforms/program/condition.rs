@@ -7,6 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use vrl::value::Value as VrlValue;
 
+use super::native::Native;
 use super::{Failed, Program};
 use crate::component::{BuildError, Event, Problem};
 
@@ -68,7 +69,11 @@ impl ConditionConfig {
 }
 
 /// A compiled condition.
-pub(crate) struct Condition(Program);
+pub(crate) enum Condition {
+    /// Which says the same without an interpreter.
+    Native(Native),
+    Program(Box<Program>),
+}
 
 impl Condition {
     fn compile(source: &str, key: &str) -> Result<Self, BuildError> {
@@ -78,12 +83,16 @@ impl Condition {
             let message = format!("a condition gives true or false, this gives {gives}");
             return Err(Problem::new(message).key(key).within(0..source.len()).into());
         }
-        Ok(Condition(program))
+        let native = Native::recognise(source).map(Condition::Native);
+        Ok(native.unwrap_or_else(|| Condition::Program(Box::new(program))))
     }
 
     /// Whether it holds for an event, or why it could not be seen.
     pub(crate) fn check(&mut self, event: &Event<'_>) -> Result<bool, Failed> {
-        self.0.run(event).map(|value| value == VrlValue::Boolean(true))
+        match self {
+            Condition::Native(native) => Ok(native.holds(event)),
+            Condition::Program(program) => program.run(event).map(|value| value == VrlValue::Boolean(true)),
+        }
     }
 
     /// Whether it holds for an event. Where the program aborts it does not.

@@ -2,6 +2,7 @@
 //! decoded: only what a program names is looked at.
 
 mod condition;
+mod native;
 mod target;
 mod value;
 
