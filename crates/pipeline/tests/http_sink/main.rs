@@ -1,185 +1,24 @@
-//! The sink `http` in pipelines, against a server that notes what comes and answers as it is told.
+//! The sink `http` in pipelines, against a server on this machine.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use std::collections::{BTreeMap, VecDeque};
+mod examples;
+mod numbers;
+mod server;
+mod tls;
+
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use async_trait::async_trait;
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
-use kinesis_logs_pipeline::component::{
-    Acknowledgement, Batch, BuildContext, BuildError, Changes, ComponentError, Outcome, Source, SourceConfig,
-    SourceContext,
-};
+use kinesis_logs_pipeline::component::Outcome;
 use kinesis_logs_pipeline::config::ConfigFile;
 use kinesis_logs_pipeline::{Pipeline, Report, built_in};
-use serde::Deserialize;
 use tokio::net::TcpListener;
 
-/// A request as it came.
-#[derive(Debug, Clone)]
-struct Received {
-    method: String,
-    uri: String,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    at: Instant,
-}
-
-impl Received {
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-}
-
-/// What a server says: a status, headers, a body, and how long it takes for that.
-#[derive(Debug, Clone)]
-struct Says {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: &'static str,
-    after: Duration,
-}
-
-fn says(status: u16) -> Says {
-    Says { status, headers: Vec::new(), body: "", after: Duration::ZERO }
-}
-
-/// Notes what comes. It answers with what it was given, one after another, and then always with 200.
-#[derive(Debug, Clone, Default)]
-struct Server(Arc<Mutex<Noted>>);
-
-#[derive(Debug, Default)]
-struct Noted {
-    received: Vec<Received>,
-    answers: VecDeque<Says>,
-    /// What it says when it was given nothing else.
-    otherwise: Option<Says>,
-    under_way: usize,
-    most_under_way: usize,
-}
-
-impl Server {
-    async fn start(answers: impl IntoIterator<Item = Says>) -> (Self, String) {
-        let server = Server::default();
-        server.0.lock().unwrap().answers.extend(answers);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri = format!("http://{}", listener.local_addr().unwrap());
-        server.listen(listener);
-        (server, uri)
-    }
-
-    fn listen(&self, listener: TcpListener) {
-        let router = Router::new().fallback(answer).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-    }
-
-    fn received(&self) -> Vec<Received> {
-        self.0.lock().unwrap().received.clone()
-    }
-
-    fn texts(&self) -> Vec<String> {
-        self.received().iter().map(|received| received.text().to_owned()).collect()
-    }
-}
-
-async fn answer(State(server): State<Server>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    let says = {
-        let mut noted = server.0.lock().unwrap();
-        let (method, uri) = (parts.method.to_string(), parts.uri.to_string());
-        noted.received.push(Received { method, uri, headers: parts.headers, body, at: Instant::now() });
-        noted.under_way += 1;
-        noted.most_under_way = noted.most_under_way.max(noted.under_way);
-        noted.answers.pop_front().or_else(|| noted.otherwise.clone()).unwrap_or(says(200))
-    };
-    tokio::time::sleep(says.after).await;
-    server.0.lock().unwrap().under_way -= 1;
-    let mut response = Response::new(Body::from(says.body));
-    *response.status_mut() = StatusCode::from_u16(says.status).unwrap();
-    for (name, value) in says.headers {
-        response.headers_mut().insert(name, value.parse().unwrap());
-    }
-    response
-}
-
-/// What a source was told of its batches, in the order of the answers.
-type Told = Vec<(usize, Outcome)>;
-
-/// By the names of sources; tests use names of their own.
-static TOLD: LazyLock<Mutex<BTreeMap<String, Told>>> = LazyLock::new(Mutex::default);
-
-fn told(id: &str) -> Told {
-    TOLD.lock().unwrap().get(id).cloned().unwrap_or_default()
-}
-
-/// How many batches sources have sent.
-static SENT: LazyLock<Mutex<BTreeMap<String, usize>>> = LazyLock::new(Mutex::default);
-
-fn sent(id: &str) -> usize {
-    SENT.lock().unwrap().get(id).copied().unwrap_or_default()
-}
-
-/// Sends batches of as many numbers as it is told, counted from 0 on.
-#[derive(Debug, Clone, Deserialize)]
-struct Numbers {
-    batches: Vec<i64>,
-    /// Milliseconds that it goes on running behind the last.
-    #[serde(default)]
-    lingers: u64,
-    #[serde(skip)]
-    id: String,
-}
-
-impl SourceConfig for Numbers {
-    fn build(&self, context: &BuildContext) -> Result<Box<dyn Source>, BuildError> {
-        Ok(Box::new(Numbers { id: context.id.clone(), ..self.clone() }))
-    }
-}
-
-#[async_trait]
-impl Source for Numbers {
-    async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { mut outputs, mut shutdown, .. } = context;
-        let (answers, mut answered) = tokio::sync::mpsc::unbounded_channel();
-        let mut numbers = 0_i64..;
-        for (index, size) in self.batches.iter().enumerate() {
-            let mut builder = Batch::builder(Arc::default());
-            for number in numbers.by_ref().take(*size as usize) {
-                let mut members = Changes::default();
-                members.set("number", number);
-                builder.event(None, members);
-            }
-            let (id, answers) = (self.id.clone(), answers.clone());
-            let batch = builder.build(Acknowledgement::new(move |outcome| {
-                TOLD.lock().unwrap().entry(id).or_default().push((index, outcome));
-                let _ = answers.send(());
-            }));
-            tokio::select! {
-                () = shutdown.requested() => break,
-                _ = outputs.send(batch) => *SENT.lock().unwrap().entry(self.id.clone()).or_default() += 1,
-            }
-        }
-        tokio::select! {
-            () = shutdown.requested() => {}
-            () = tokio::time::sleep(Duration::from_millis(self.lingers)) => {}
-        }
-        drop((outputs, answers));
-        while answered.recv().await.is_some() {}
-        Ok(())
-    }
-}
+use numbers::{Numbers, Told, sent, told};
+use server::{Says, Server, says};
 
 fn build(toml: &str) -> Pipeline {
     let registry = built_in().source::<Numbers>("numbers");
@@ -187,9 +26,12 @@ fn build(toml: &str) -> Pipeline {
 }
 
 async fn run(toml: &str) -> Report {
-    tokio::time::timeout(Duration::from_secs(30), build(toml).run(std::future::pending(), Duration::from_secs(20)))
-        .await
-        .expect("it ends")
+    finish(build(toml)).await
+}
+
+async fn finish(pipeline: Pipeline) -> Report {
+    let running = pipeline.run(std::future::pending(), Duration::from_secs(20));
+    tokio::time::timeout(Duration::from_secs(30), running).await.expect("it ends")
 }
 
 /// A pipeline from numbers to a server; `keys` are the sink's.
@@ -398,6 +240,31 @@ async fn bodies_have_no_more_bytes_than_allowed() {
     assert!(texts.iter().all(|text| text.len() <= 100), "{texts:?}");
     assert_eq!(texts.concat(), (0..120).map(|number| format!("{number}\n")).collect::<String>());
     assert!(texts.len() <= 5, "and they are filled: {texts:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let report = run(&pipeline("gone", "[1]", &format!("http://{address}/in"), "request.retry_attempts = 0")).await;
+    assert_eq!(told("gone"), [(0, Outcome::Abandoned)]);
+    let error = report.failures[0].error.to_string();
+    assert!(error.starts_with(&format!("cannot deliver to http://{address}/in, tried once: ")), "{error}");
+    assert!(error.contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_answered_by_the_deadline_is_abandoned() {
+    let (server, uri) = Server::start([Says { after: Duration::from_secs(3600), ..says(200) }]).await;
+    let keys = "request.concurrency = 1\nbatch.max_events = 1";
+    let asked = tokio::time::sleep(Duration::from_millis(200));
+    let report = build(&pipeline("deadline", "[1, 2]", &uri, keys)).run(asked, Duration::from_millis(200)).await;
+    assert_eq!(report.unfinished, ["deadline", "deadline_out"]);
+    let mut told = told("deadline");
+    told.sort();
+    assert_eq!(told, [(0, Outcome::Abandoned), (1, Outcome::Abandoned)]);
+    assert_eq!(server.texts(), ["0\n"]);
 }
 
 /// Everything that is logged.
