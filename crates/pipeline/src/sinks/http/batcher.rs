@@ -1,12 +1,12 @@
 //! From batches to requests: cuts and merges, without I/O and without a clock.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::payload::Payload;
+use super::request::{Part, Parts, Request};
 use crate::component::{Acknowledgement, Batch, Outcome};
 
 /// What requests are bounded by.
@@ -23,49 +23,6 @@ pub(super) struct Limits {
 /// The most bytes that a request holds of what its events were read from, in case that they are rejected. Of batches that were
 /// filtered these may be many more than its body has.
 const KEPT_BYTES: usize = 16 << 20;
-
-/// Some events of one batch, and their share of the duty to answer for it.
-#[derive(Debug)]
-pub(super) struct Part {
-    batch: Arc<Batch>,
-    events: Range<usize>,
-    acknowledgement: Acknowledgement,
-}
-
-impl Part {
-    /// The events, as a batch of their own.
-    fn into_batch(self) -> Batch {
-        self.batch.part(self.events, self.acknowledgement)
-    }
-}
-
-/// A body that is to be sent, and whose events are in it.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) body: Vec<u8>,
-    pub(super) parts: Parts,
-}
-
-/// The events of a request. Whoever drops them abandons them.
-#[derive(Debug, Default)]
-pub(super) struct Parts(Vec<Part>);
-
-impl Parts {
-    /// Says that all of them are delivered.
-    pub(super) fn deliver(self) {
-        self.0.into_iter().for_each(|part| part.acknowledgement.answer(Outcome::Delivered));
-    }
-
-    /// The events as batches, in order.
-    pub(super) fn into_batches(self) -> impl Iterator<Item = Batch> {
-        self.0.into_iter().map(Part::into_batch)
-    }
-
-    /// How many events they are.
-    pub(super) fn len(&self) -> usize {
-        self.0.iter().map(|part| part.events.len()).sum()
-    }
-}
 
 /// Fills requests with the events of batches, in order.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use reqwest::StatusCode;
 
-use super::batcher::Request;
+use super::request::Request;
 use super::retry::{Backoff, Verdict};
 use crate::component::{ComponentError, Outputs};
 

@@ -24,6 +24,7 @@ mod client;
 mod config;
 mod delivery;
 mod payload;
+mod request;
 mod retry;
 mod secret;
 
