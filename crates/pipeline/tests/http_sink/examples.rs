@@ -22,7 +22,8 @@ fn example(name: &str, sink: &str) -> (String, String) {
 /// What a sink sends of two hundred flow logs that come by the name that it takes them from.
 async fn received(table: &str, input: &str, variables: &[(&str, &str)]) -> Vec<Received> {
     let (server, uri) = Server::start([]).await;
-    let source = format!("[sources.{input}]\ntype = 'demo_logs'\ncount = 200\nevents_per_record = 50\ninterval = 0.0\n");
+    let source =
+        format!("[sources.{input}]\ntype = 'demo_logs'\ncount = 200\nevents_per_record = 50\ninterval = 0.0\n");
     let lookup = |name: &str| match name.ends_with("_URL") {
         true => Some(uri.clone()),
         false => variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
