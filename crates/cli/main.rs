@@ -27,6 +27,9 @@ use tracing_subscriber::EnvFilter;
 use args::{AwsArgs, Cli, Command};
 use failure::Failure;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let is_service = matches!(cli.command, Command::Run(_) | Command::Validate(_));

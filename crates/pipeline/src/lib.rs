@@ -15,6 +15,7 @@
 //! | `sinks-console` | no | the sink `console` |
 //! | `sinks-file` | no | the sink `file` |
 //! | `light` | no | all of these, which take little time to build |
+//! | `sinks-http` | no | the sink `http`; brings an HTTP client and TLS |
 //! | `sources-aws_kinesis_streams` | no | the source `aws_kinesis_streams`; brings the AWS SDK |
 //! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
@@ -74,5 +75,7 @@ pub fn built_in() -> component::Registry {
     let registry = registry.sink::<sinks::console::ConsoleConfig>("console");
     #[cfg(feature = "sinks-file")]
     let registry = registry.sink::<sinks::file::FileConfig>("file");
+    #[cfg(feature = "sinks-http")]
+    let registry = registry.sink::<sinks::http::HttpConfig>("http");
     registry
 }

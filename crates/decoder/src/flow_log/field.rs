@@ -1,5 +1,7 @@
 //! The fields of flow log lines: all that AWS documents, of every version, in one table.
 
+use std::sync::LazyLock;
+
 /// What a field's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -230,11 +232,14 @@ impl Field {
     /// assert_eq!(Field::from_name("colour"), None);
     /// ```
     pub fn from_name(name: &str) -> Option<Field> {
-        let same = |field: &&Field| {
-            let ours = field.name().bytes();
-            name.len() == ours.len() && name.bytes().zip(ours).all(|(a, b)| a == b || (a == b'-' && b == b'_'))
-        };
-        Field::ALL.iter().find(same).copied()
+        static BY_NAME: LazyLock<Vec<(&str, Field)>> = LazyLock::new(|| {
+            let mut names: Vec<_> = Field::ALL.iter().map(|field| (field.name(), *field)).collect();
+            names.sort_unstable();
+            names
+        });
+        let as_ours = |byte| if byte == b'-' { b'_' } else { byte };
+        let place = BY_NAME.binary_search_by(|(ours, _)| ours.bytes().cmp(name.bytes().map(as_ours))).ok()?;
+        Some(BY_NAME[place].1)
     }
 
     /// The name as AWS writes it, with hyphens: `account-id`.

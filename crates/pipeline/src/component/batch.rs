@@ -1,6 +1,7 @@
 //! What moves: events that share their buffers, and one acknowledgement.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use kinesis_logs_decoder::Decoded;
@@ -123,6 +124,11 @@ impl Batch {
         self.slots.iter().map(|slot| self.contents.event(slot))
     }
 
+    /// One of the events.
+    pub fn event(&self, index: usize) -> Option<Event<'_>> {
+        self.slots.get(index).map(|slot| self.contents.event(slot))
+    }
+
     /// Keeps the events for which `keep` says so. The others count as delivered.
     pub fn retain(&mut self, mut keep: impl FnMut(&Event<'_>) -> bool) {
         self.slots.retain(|slot| keep(&self.contents.event(slot)));
@@ -184,6 +190,20 @@ impl Batch {
     /// Takes off what answers for it, for those who answer later than they need the events.
     pub fn take_acknowledgement(&mut self) -> Acknowledgement {
         std::mem::replace(&mut self.acknowledgement, Acknowledgement::none())
+    }
+
+    /// The events of `range` alone, in a batch that `acknowledgement` answers for.
+    ///
+    /// # Panics
+    ///
+    /// If the range reaches beyond the events.
+    pub fn part(&self, range: Range<usize>, acknowledgement: Acknowledgement) -> Batch {
+        Batch {
+            contents: self.contents.clone(),
+            slots: self.slots[range].to_vec(),
+            acknowledgement,
+            origin: self.origin.clone(),
+        }
     }
 
     /// A batch of other events that is to be answered for as a part of this one.

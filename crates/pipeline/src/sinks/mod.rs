@@ -6,3 +6,5 @@ pub(crate) mod blackhole;
 pub(crate) mod console;
 #[cfg(feature = "sinks-file")]
 pub(crate) mod file;
+#[cfg(feature = "sinks-http")]
+pub(crate) mod http;

@@ -1,0 +1,297 @@
+//! From batches to requests: cuts and merges, without I/O and without a clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::payload::Payload;
+use super::request::{Part, Parts, Request};
+use crate::component::{Acknowledgement, Batch, Outcome};
+
+/// What requests are bounded by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The most events.
+    pub(super) events: usize,
+    /// The most bytes of a body, before it is compressed. An event that is larger goes alone.
+    pub(super) bytes: usize,
+    /// The longest that an event waits for others.
+    pub(super) wait: Duration,
+}
+
+/// The most bytes that a request holds of what its events were read from, in case that they are rejected. Of batches that were
+/// filtered these may be many more than its body has.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// Fills requests with the events of batches, in order.
+#[derive(Debug)]
+pub(super) struct Batcher {
+    payload: Payload,
+    limits: Limits,
+    /// A batch of which not all events are in requests yet.
+    rest: Option<Rest>,
+    open: Option<Open>,
+}
+
+/// A batch, and where in it the events begin that are in no request.
+#[derive(Debug)]
+struct Rest {
+    batch: Arc<Batch>,
+    next: usize,
+    bytes: usize,
+    acknowledgement: Acknowledgement,
+}
+
+/// A request that has room.
+#[derive(Debug)]
+struct Open {
+    body: Vec<u8>,
+    parts: Vec<Part>,
+    events: usize,
+    kept: usize,
+    due: Instant,
+}
+
+impl Batcher {
+    pub(super) fn new(payload: Payload, limits: Limits) -> Self {
+        Batcher { payload, limits, rest: None, open: None }
+    }
+
+    /// Takes a batch, after all requests that are full were taken. One without events is delivered with this.
+    pub(super) fn push(&mut self, mut batch: Batch) {
+        debug_assert!(self.rest.is_none(), "a batch came while another was not done");
+        if batch.is_empty() {
+            return batch.acknowledge(Outcome::Delivered);
+        }
+        let (bytes, acknowledgement) = (batch.bytes(), batch.take_acknowledgement());
+        self.rest = Some(Rest { batch: Arc::new(batch), next: 0, bytes, acknowledgement });
+    }
+
+    /// The next request that is full; `None` if another batch is needed for one.
+    pub(super) fn next_full(&mut self, now: Instant) -> Option<Request> {
+        let closing = self.payload.closing_len();
+        loop {
+            if self.open.as_ref().is_some_and(|open| open.is_full(&self.limits, closing)) {
+                return self.close();
+            }
+            let rest = self.rest.as_mut()?;
+            let Some(event) = rest.batch.event(rest.next) else {
+                // All of its events are in requests, which answer for them.
+                self.rest.take()?.acknowledgement.answer(Outcome::Delivered);
+                return None;
+            };
+            let open = self.open.get_or_insert_with(|| Open::new(&self.payload, now + self.limits.wait));
+            let before = open.body.len();
+            let start = self.payload.push(&event, open.events == 0, &mut open.body);
+            if open.events == 0 || open.body.len() + closing <= self.limits.bytes {
+                open.add(rest);
+                continue;
+            }
+            // It opens the next request, as it is written.
+            let mut next = Open::new(&self.payload, now + self.limits.wait);
+            next.body.extend_from_slice(&open.body[start..]);
+            open.body.truncate(before);
+            next.add(rest);
+            return self.open.replace(next).map(|full| full.close(&self.payload));
+        }
+    }
+
+    /// When the request that has room is to go as it is.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.open.as_ref().map(|open| open.due)
+    }
+
+    /// The request that has room, as it is.
+    pub(super) fn close(&mut self) -> Option<Request> {
+        self.open.take().map(|open| open.close(&self.payload))
+    }
+}
+
+impl Open {
+    fn new(payload: &Payload, due: Instant) -> Self {
+        let mut body = Vec::new();
+        payload.open(&mut body);
+        Open { body, parts: Vec::new(), events: 0, kept: 0, due }
+    }
+
+    fn is_full(&self, limits: &Limits, closing: usize) -> bool {
+        self.events >= limits.events || self.body.len() + closing >= limits.bytes || self.kept >= KEPT_BYTES
+    }
+
+    /// Notes that a batch's next event is in it.
+    fn add(&mut self, rest: &mut Rest) {
+        let index = rest.next;
+        rest.next += 1;
+        self.events += 1;
+        match self.parts.last_mut().filter(|part| Arc::ptr_eq(&part.batch, &rest.batch)) {
+            Some(part) => part.events.end = index + 1,
+            None => {
+                self.kept += rest.bytes;
+                self.parts.push(Part {
+                    batch: rest.batch.clone(),
+                    events: index..index + 1,
+                    acknowledgement: rest.acknowledgement.clone(),
+                });
+            }
+        }
+    }
+
+    fn close(mut self, payload: &Payload) -> Request {
+        payload.close(&mut self.body);
+        Request { body: self.body, parts: Parts(self.parts) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codecs::Encoder;
+    use crate::component::Changes;
+
+    /// What was answered for which batch, in order.
+    type Answers = Arc<Mutex<Vec<(usize, Outcome)>>>;
+
+    fn batcher(events: usize, bytes: usize) -> Batcher {
+        let payload = Payload::new(Encoder::Text, &Default::default(), "<", ">").unwrap();
+        Batcher::new(payload, Limits { events, bytes, wait: Duration::from_secs(1) })
+    }
+
+    fn batch(number: usize, messages: &[&str], answers: &Answers) -> Batch {
+        let mut builder = Batch::builder(Arc::default());
+        for message in messages {
+            let mut members = Changes::default();
+            members.set("message", *message);
+            builder.event(None, members);
+        }
+        let answers = answers.clone();
+        builder.build(Acknowledgement::new(move |outcome| answers.lock().unwrap().push((number, outcome))))
+    }
+
+    /// All requests that some batches make, the last one closed.
+    fn requests(batcher: &mut Batcher, batches: Vec<Batch>) -> Vec<Request> {
+        let now = Instant::now();
+        let mut requests = Vec::new();
+        for batch in batches {
+            batcher.push(batch);
+            requests.extend(std::iter::from_fn(|| batcher.next_full(now)));
+        }
+        requests.extend(batcher.close());
+        requests
+    }
+
+    fn bodies(requests: &[Request]) -> Vec<&str> {
+        requests.iter().map(|request| std::str::from_utf8(&request.body).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_batch_is_cut_and_batches_are_merged_by_events() {
+        let answers = Answers::default();
+        let batches = vec![batch(0, &["a", "b", "c"], &answers), batch(1, &["d"], &answers)];
+        let requests = requests(&mut batcher(2, 100), batches);
+        assert_eq!(bodies(&requests), ["<a\nb\n>", "<c\nd\n>"]);
+        let [first, second] = <[Request; 2]>::try_from(requests).unwrap();
+        first.parts.deliver();
+        assert_eq!(*answers.lock().unwrap(), [], "the rest of it is not delivered yet");
+        assert_eq!(second.parts.len(), 2);
+        second.parts.deliver();
+        assert_eq!(*answers.lock().unwrap(), [(0, Outcome::Delivered), (1, Outcome::Delivered)]);
+    }
+
+    #[test]
+    fn a_body_has_no_more_bytes_than_allowed_and_what_is_larger_goes_alone() {
+        let answers = Answers::default();
+        let messages = ["123", "456", "7", "a message of its own", "8"];
+        let requests = requests(&mut batcher(100, 10), vec![batch(0, &messages, &answers)]);
+        assert_eq!(bodies(&requests), ["<123\n456\n>", "<7\n>", "<a message of its own\n>", "<8\n>"]);
+    }
+
+    #[test]
+    fn a_large_event_does_not_wait_for_others() {
+        let answers = Answers::default();
+        let mut batcher = batcher(100, 10);
+        batcher.push(batch(0, &["7", "a message of its own"], &answers));
+        let now = Instant::now();
+        assert_eq!(bodies(&[batcher.next_full(now).unwrap(), batcher.next_full(now).unwrap()]).len(), 2);
+        assert!(batcher.next_full(now).is_none() && batcher.due().is_none());
+    }
+
+    #[test]
+    fn what_was_emptied_is_answered_for_and_what_is_dropped_is_abandoned() {
+        let answers = Answers::default();
+        let requests = requests(&mut batcher(10, 100), vec![batch(0, &["a"], &answers), batch(1, &[], &answers)]);
+        assert_eq!(*answers.lock().unwrap(), [(1, Outcome::Delivered)]);
+        drop(requests);
+        assert_eq!(answers.lock().unwrap()[1], (0, Outcome::Abandoned));
+    }
+
+    #[test]
+    fn an_event_waits_as_long_as_it_may() {
+        let answers = Answers::default();
+        let mut batcher = batcher(10, 100);
+        let now = Instant::now();
+        batcher.push(batch(0, &["a"], &answers));
+        assert!(batcher.next_full(now).is_none());
+        batcher.push(batch(1, &["b"], &answers));
+        assert!(batcher.next_full(now + Duration::from_millis(500)).is_none());
+        assert_eq!(batcher.due(), Some(now + Duration::from_secs(1)), "from the first on");
+        assert_eq!(bodies(&[batcher.close().unwrap()]), ["<a\nb\n>"]);
+        assert_eq!(batcher.due(), None);
+    }
+
+    #[test]
+    fn what_is_rejected_of_a_batch_is_what_its_request_held() {
+        let answers = Answers::default();
+        let batches = vec![batch(0, &["a", "b", "c"], &answers), batch(1, &["d", "e"], &answers)];
+        let [first, second, third] = <[Request; 3]>::try_from(requests(&mut batcher(2, 100), batches)).unwrap();
+        let rejected: Vec<Batch> = second.parts.into_batches().collect();
+        let messages = |batch: &Batch| -> Vec<String> {
+            batch.events().map(|event| format!("{:?}", event.get("message").unwrap().into_value())).collect()
+        };
+        assert_eq!(rejected.iter().map(messages).collect::<Vec<_>>(), [["Text(\"c\")"], ["Text(\"d\")"]]);
+        first.parts.deliver();
+        third.parts.deliver();
+        assert!(answers.lock().unwrap().is_empty());
+        rejected.into_iter().for_each(|batch| batch.acknowledge(Outcome::Rejected));
+        assert_eq!(*answers.lock().unwrap(), [(0, Outcome::Rejected), (1, Outcome::Rejected)]);
+    }
+
+    proptest! {
+        /// However events come and whatever the bounds: all are sent once, in order, within the bounds, and every batch is
+        /// answered for when the last of its requests is.
+        #[test]
+        fn nothing_is_lost_repeated_or_turned_round(
+            sizes in proptest::collection::vec(proptest::collection::vec(1_usize..30, 0..6), 0..12),
+            events in 1_usize..6,
+            bytes in 1_usize..80,
+        ) {
+            let answers = Answers::default();
+            let mut sent = Vec::new();
+            let mut batches = Vec::new();
+            for (number, sizes) in sizes.iter().enumerate() {
+                let messages: Vec<String> =
+                    sizes.iter().enumerate().map(|(index, size)| format!("{number}.{index}{}", "x".repeat(*size))).collect();
+                batches.push(batch(number, &messages.iter().map(String::as_str).collect::<Vec<_>>(), &answers));
+                sent.extend(messages);
+            }
+            let requests = requests(&mut batcher(events, bytes), batches);
+            let mut arrived = Vec::new();
+            for request in &requests {
+                let body = std::str::from_utf8(&request.body).unwrap();
+                let lines: Vec<&str> = body.trim_start_matches('<').trim_end_matches("\n>").split('\n').collect();
+                prop_assert!(lines.len() <= events && lines.len() == request.parts.len());
+                prop_assert!(body.len() <= bytes || lines.len() == 1);
+                arrived.extend(lines.into_iter().map(str::to_owned));
+            }
+            prop_assert_eq!(arrived, sent);
+            requests.into_iter().for_each(|request| request.parts.deliver());
+            let mut answered: Vec<_> = answers.lock().unwrap().clone();
+            answered.sort();
+            prop_assert_eq!(answered, (0..sizes.len()).map(|number| (number, Outcome::Delivered)).collect::<Vec<_>>());
+        }
+    }
+}

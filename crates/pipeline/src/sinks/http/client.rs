@@ -1,0 +1,159 @@
+//! The HTTP client: a body goes out, a status comes back.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, Response, Url, redirect, retry};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::Instant;
+
+use super::delivery::{Answer, Transport, Unanswered};
+use super::retry::{http_date, retry_after};
+use super::secret::Secrets;
+use crate::component::ComponentError;
+
+/// How much of an answer is read, so that its connection can be used again.
+const READ_BYTES: usize = 64 << 10;
+/// How much of it is looked at for what to show.
+const LOOKED_AT_BYTES: usize = 4 << 10;
+/// How much of it is shown.
+const SHOWN_CHARS: usize = 300;
+
+/// Where requests go, and how. Full of secrets, so that it has no `Debug`.
+pub(super) struct Endpoint {
+    /// Without user and password, which are among the headers.
+    pub(super) url: Url,
+    pub(super) method: Method,
+    pub(super) headers: HeaderMap,
+    pub(super) timeout: Duration,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) secrets: Secrets,
+}
+
+/// Sends requests over connections that it keeps.
+pub(super) struct Client {
+    client: reqwest::Client,
+    endpoint: Endpoint,
+}
+
+impl Client {
+    /// A client that has read the certificates of authorities that it needs. It connects when there is something to send.
+    pub(super) async fn open(endpoint: Endpoint) -> Result<Self, ComponentError> {
+        let (is_tls, ca_file) = (endpoint.url.scheme() == "https", endpoint.ca_file.clone());
+        let roots =
+            tokio::task::spawn_blocking(
+                move || if is_tls { roots(ca_file.as_deref()) } else { Ok(RootCertStore::empty()) },
+            );
+        let roots =
+            roots.await.map_err(|error| ComponentError::new("reading certificates ended").caused_by(error))??;
+        let unusable = |error: &dyn Error| ComponentError::new(format!("cannot set up TLS: {}", causes(error)));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let mut tls = tls.map_err(|error| unusable(&error))?.with_root_certificates(roots).with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            // One that is followed with another method says 200 without having taken anything.
+            .redirect(redirect::Policy::none())
+            // It is decided elsewhere.
+            .retry(retry::never())
+            .build();
+        Ok(Client { client: client.map_err(|error| unusable(&error))?, endpoint })
+    }
+
+    /// What an error says, without the URI.
+    fn unanswered(&self, error: reqwest::Error) -> Unanswered {
+        Unanswered(self.endpoint.secrets.hidden_in(&causes(&error.without_url())))
+    }
+
+    /// What the body of an answer begins with, on one line.
+    fn shown(&self, body: &[u8]) -> String {
+        let text = String::from_utf8_lossy(body);
+        let line = text.split(|char: char| char.is_whitespace() || char.is_control()).filter(|word| !word.is_empty());
+        let line = self.endpoint.secrets.hidden_in(&line.collect::<Vec<_>>().join(" "));
+        match line.char_indices().nth(SHOWN_CHARS) {
+            Some((end, _)) => format!("{} ...", &line[..end]),
+            None => line,
+        }
+    }
+}
+
+impl Transport for Client {
+    async fn send(&self, body: Bytes) -> Result<Answer, Unanswered> {
+        let Endpoint { url, method, headers, timeout, .. } = &self.endpoint;
+        let deadline = Instant::now() + *timeout;
+        let request = self.client.request(method.clone(), url.clone()).headers(headers.clone()).body(body);
+        let response = match tokio::time::timeout_at(deadline, request.send()).await {
+            Ok(response) => response.map_err(|error| self.unanswered(error))?,
+            Err(_) => return Err(Unanswered(format!("no answer within {} s", timeout.as_secs_f64()))),
+        };
+        let status = response.status();
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let now = header(DATE).and_then(http_date).unwrap_or_else(Timestamp::now);
+        let retry_after = header(RETRY_AFTER).and_then(|value| retry_after(value, now));
+        let mut body = Vec::new();
+        // The status counts, whether the rest comes or not.
+        let _ = tokio::time::timeout_at(deadline, read(response, &mut body)).await;
+        Ok(Answer { status, retry_after, text: self.shown(&body) })
+    }
+}
+
+/// Reads an answer to its end, within bounds, and keeps its beginning.
+async fn read(mut response: Response, beginning: &mut Vec<u8>) {
+    let mut read = 0;
+    while read < READ_BYTES
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        read += chunk.len();
+        let room = LOOKED_AT_BYTES.saturating_sub(beginning.len()).min(chunk.len());
+        beginning.extend_from_slice(&chunk[..room]);
+    }
+}
+
+/// The authorities that the system trusts, and those of a file.
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, ComponentError> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if let Some(path) = ca_file {
+        let unusable = |error: Box<dyn Error + Send + Sync>| {
+            ComponentError::new(format!("cannot read certificates from {}", path.display())).caused_by(error)
+        };
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.into()))?;
+        let before = roots.len();
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| unusable(error.into()))?;
+            roots.add(certificate).map_err(|error| unusable(error.into()))?;
+        }
+        if roots.len() == before {
+            return Err(unusable("there are none in it".into()));
+        }
+    }
+    if roots.is_empty() {
+        let why = system.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        return Err(ComponentError::new(format!(
+            "the system has no certificates of authorities that can be used {why}"
+        ))
+        .with_hint("install the package ca-certificates, or set tls.ca_file"));
+    }
+    Ok(roots)
+}
+
+/// An error with its causes.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

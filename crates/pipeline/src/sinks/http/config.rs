@@ -1,0 +1,306 @@
+//! What the sink `http` is configured with, and what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, USER_AGENT,
+};
+use serde::Deserialize;
+
+use super::HttpSink;
+use super::auth::{self, AuthConfig, secret_value};
+use super::batcher::{Batcher, Limits};
+use super::client::Endpoint;
+use super::delivery::REJECTED;
+use super::payload::{FramingConfig, Payload};
+use super::retry::Backoff;
+use super::secret::{Secret, Secrets};
+use crate::codecs::EncodingConfig;
+use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
+
+/// Sends events to an HTTP server, many in a request.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct HttpConfig {
+    /// Where to, `http://` or `https://`. `user:password@` in it is as `auth.strategy = "basic"`. Neither that nor the values of
+    /// its query are ever shown. Requests go by the proxy that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name, if any.
+    uri: Secret,
+    /// The method of requests. Default: `post`.
+    #[serde(default)]
+    method: Method,
+    /// How events are written. The header `Content-Type` follows from it, unless `request.headers` has one.
+    encoding: EncodingConfig,
+    /// What stands between events.
+    #[serde(default)]
+    framing: FramingConfig,
+    /// What every body begins with, as `{"events":`. Default: nothing.
+    #[serde(default)]
+    payload_prefix: String,
+    /// What every body ends with, as `}`. Default: nothing.
+    #[serde(default)]
+    payload_suffix: String,
+    /// How bodies are compressed, which the header `Content-Encoding` says. Default: `none`.
+    #[serde(default)]
+    compression: Compression,
+    /// Who the sink says that it is. Default: nobody.
+    auth: Option<AuthConfig>,
+    /// How requests are made, and made again.
+    #[serde(default)]
+    request: RequestConfig,
+    /// What is in a request.
+    #[serde(default)]
+    batch: BatchConfig,
+    /// Whom the sink trusts, of servers with `https`.
+    #[serde(default)]
+    tls: TlsConfig,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Method {
+    #[default]
+    Post,
+    Put,
+    Patch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Compression {
+    #[default]
+    None,
+    Gzip,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+struct RequestConfig {
+    /// Headers of every request. Their values are not shown. Default: none.
+    headers: BTreeMap<String, Secret>,
+    /// Seconds after which a request without an answer has failed. Default: 60.
+    timeout_secs: f64,
+    /// How many requests are under way at once, those included that wait to be sent again. With 1, events arrive in order. While
+    /// all are, nothing more is taken, so that this many times `batch.max_bytes`, and once more, is what bodies take in memory.
+    /// Default: 4.
+    concurrency: usize,
+    /// How often a request is sent again that was not answered, or by 408, 429 or 5xx. Then the sink ends, and its events are
+    /// abandoned. Default: for ever.
+    retry_attempts: Option<u64>,
+    /// The most seconds before a request is sent again for the first time. They double each time, and chance takes any part of
+    /// them; a server's `Retry-After` is waited for, up to an hour. Default: 1.
+    retry_initial_backoff_secs: f64,
+    /// The most seconds that they grow to. Default: 30.
+    retry_max_duration_secs: f64,
+}
+
+impl Default for RequestConfig {
+    fn default() -> Self {
+        RequestConfig {
+            headers: BTreeMap::new(),
+            timeout_secs: 60.0,
+            concurrency: 4,
+            retry_attempts: None,
+            retry_initial_backoff_secs: 1.0,
+            retry_max_duration_secs: 30.0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+struct BatchConfig {
+    /// The most events. Default: as many as there is room for.
+    max_events: Option<usize>,
+    /// The most bytes of a body, before it is compressed; an event that is larger goes alone. Default: 10000000.
+    max_bytes: usize,
+    /// The most seconds that an event waits for others. Default: 1.
+    timeout_secs: f64,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        BatchConfig { max_events: None, max_bytes: 10_000_000, timeout_secs: 1.0 }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct TlsConfig {
+    /// A file of certificates (PEM) of authorities that are trusted beside those of the system.
+    ca_file: Option<PathBuf>,
+}
+
+impl SinkConfig for HttpConfig {
+    fn build(&self, context: &BuildContext) -> Result<Box<dyn Sink>, BuildError> {
+        let mut problems = Problems::default();
+        let encoder = problems.note(self.encoding.build());
+        let payload = encoder.and_then(|encoder| {
+            problems.note(Payload::new(encoder, &self.framing, &self.payload_prefix, &self.payload_suffix))
+        });
+        let content_type = payload.as_ref().and_then(Payload::content_type);
+        let endpoint = self.endpoint(content_type, &mut problems);
+        let limits = self.limits(&mut problems);
+        let backoff = self.backoff(&mut problems);
+        match (payload, endpoint, limits, backoff, problems.0.is_empty()) {
+            (Some(payload), Some(endpoint), Some(limits), Some(backoff), true) => Ok(Box::new(HttpSink {
+                id: context.id.clone(),
+                batcher: Batcher::new(payload, limits),
+                endpoint,
+                is_compressed: self.compression == Compression::Gzip,
+                backoff,
+                concurrency: self.request.concurrency,
+            })),
+            _ => Err(BuildError { problems: problems.0 }),
+        }
+    }
+
+    fn outputs(&self) -> Vec<String> {
+        vec![REJECTED.to_owned()]
+    }
+}
+
+/// The longest time that makes sense: what is added to a clock must have an end.
+const LONGEST: Duration = Duration::from_secs(1_000_000_000);
+
+/// All that was found wrong. What is about `auth` and headers points to no line of the file, because that would be shown, with
+/// the secrets in it.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn note<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.0.push(problem)).ok()
+    }
+
+    fn seconds(&mut self, key: &str, seconds: f64) -> Option<Duration> {
+        let duration = Duration::try_from_secs_f64(seconds).ok();
+        let duration = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
+        let message = format!("a number of seconds above 0 is needed, not above {}", LONGEST.as_secs());
+        self.note(duration.ok_or_else(|| Problem::new(message).key(key)))
+    }
+
+    fn at_least_one(&mut self, key: &str, number: usize) {
+        if number == 0 {
+            self.0.push(Problem::new("at least 1 is needed").key(key));
+        }
+    }
+}
+
+impl HttpConfig {
+    fn limits(&self, problems: &mut Problems) -> Option<Limits> {
+        let BatchConfig { max_events, max_bytes, timeout_secs } = self.batch;
+        problems.at_least_one("batch.max_events", max_events.unwrap_or(1));
+        problems.at_least_one("batch.max_bytes", max_bytes);
+        let wait = problems.seconds("batch.timeout_secs", timeout_secs)?;
+        Some(Limits { events: max_events.unwrap_or(usize::MAX), bytes: max_bytes, wait })
+    }
+
+    fn backoff(&self, problems: &mut Problems) -> Option<Backoff> {
+        let request = &self.request;
+        problems.at_least_one("request.concurrency", request.concurrency);
+        let initial = problems.seconds("request.retry_initial_backoff_secs", request.retry_initial_backoff_secs);
+        let max = problems.seconds("request.retry_max_duration_secs", request.retry_max_duration_secs);
+        Some(Backoff { initial: initial?, max: max?, retries: request.retry_attempts })
+    }
+
+    fn endpoint(&self, content_type: Option<&'static str>, problems: &mut Problems) -> Option<Endpoint> {
+        let timeout = problems.seconds("request.timeout_secs", self.request.timeout_secs);
+        let mut secrets = Secrets::default();
+        let mut headers = self.headers(content_type, &mut secrets, problems);
+        let mut url = problems.note(self.url())?;
+        secrets.add_query(&url);
+        let of_uri = problems.note(auth::of_uri(&mut url, &mut secrets)).flatten();
+        let of_auth = self.auth.as_ref().and_then(|auth| problems.note(auth.header(&mut secrets)));
+        let said_by = [("the uri", of_uri), ("auth", of_auth), ("a header", headers.get(AUTHORIZATION).cloned())];
+        let mut said_by = said_by.into_iter().filter_map(|(what, value)| Some((what, value?)));
+        if let Some((what, value)) = said_by.next() {
+            headers.insert(AUTHORIZATION, value);
+            if let Some((other, _)) = said_by.next() {
+                problems.0.push(Problem::new(format!("{what} says who the sink is, and so does {other}")));
+            }
+        }
+        Some(Endpoint {
+            url,
+            method: match self.method {
+                Method::Post => reqwest::Method::POST,
+                Method::Put => reqwest::Method::PUT,
+                Method::Patch => reqwest::Method::PATCH,
+            },
+            headers,
+            timeout: timeout?,
+            ca_file: self.tls.ca_file.clone(),
+            secrets,
+        })
+    }
+
+    fn url(&self) -> Result<Url, Problem> {
+        let text = self.uri.reveal();
+        let problem = |message: String| {
+            let problem = Problem::new(message).hint("as http://host:port/path, or https://");
+            // The line of the file is shown at its place, where no password must be.
+            if text.contains(['@', '?']) { problem } else { problem.key("uri") }
+        };
+        let url = Url::parse(text).map_err(|error| problem(format!("the uri cannot be used: {error}")))?;
+        match url.scheme() {
+            "http" | "https" => Ok(url),
+            _ => Err(problem("the uri is neither http nor https".to_owned())),
+        }
+    }
+
+    fn headers(&self, content_type: Option<&'static str>, secrets: &mut Secrets, problems: &mut Problems) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let program = concat!("kinesis-logs-reader/", env!("CARGO_PKG_VERSION"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(program));
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        let is_compressed = self.compression == Compression::Gzip;
+        if is_compressed {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        for (name, text) in &self.request.headers {
+            secrets.add(text.reveal());
+            let problem = match (name.parse::<HeaderName>(), secret_value(text.reveal())) {
+                (Err(_), _) => format!("{name:?} is no name for a header"),
+                (Ok(CONTENT_LENGTH | TRANSFER_ENCODING | CONNECTION), _) => {
+                    format!("the header {name} is the sink's own")
+                }
+                (Ok(CONTENT_ENCODING), _) if is_compressed => format!("the header {name} follows from compression"),
+                (Ok(_), None) => format!("the value of {name} cannot stand in a header"),
+                (Ok(name), Some(value)) => {
+                    headers.insert(name, value);
+                    continue;
+                }
+            };
+            problems.0.push(Problem::new(problem));
+        }
+        headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_is_in_neither_the_config_nor_what_is_built_of_it() {
+        let json = r#"{
+            "uri": "https://ann:hunter2@logs.test/in?token=hunter2",
+            "encoding": { "codec": "json" },
+            "request": { "headers": { "X-Key": "hunter2", "hunter 2": "hunter2" } },
+            "auth": { "strategy": "bearer", "token": "hunter2", "password": "hunter2" }
+        }"#;
+        let mut config: HttpConfig = serde_json::from_str(json).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let error = config.build(&BuildContext::new("out", None)).err().unwrap();
+        assert_eq!(error.problems.len(), 2);
+        config.auth = None;
+        config.request.headers.remove("hunter 2");
+        assert!(config.build(&BuildContext::new("out", None)).is_ok());
+        let shown = format!("{config:?} {error:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
