@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::component::{BuildContext, BuildError, Built, Input, Kind, Output, Outputs, Problem, Registry};
+use crate::component::{BuildContext, BuildError, Built, Input, Keeper, Kind, Output, Outputs, Problem, Registry};
 use crate::component::{Sink, Source, Transform, channel};
 use crate::config::{self, Component, Config, ConfigError, ConfigFile, Mistake, Node, NodeValue, Place};
 use crate::graph::Graph;
@@ -50,7 +50,7 @@ impl Pipeline {
         if !mistakes.is_empty() {
             return Err(config.error(mistakes));
         }
-        Ok(connect(&config.components, parts, graph))
+        Ok(connect(&config.components, parts, graph, keeper(&config)))
     }
 }
 
@@ -116,8 +116,16 @@ fn text_place(node: &Node, within: std::ops::Range<usize>, files: &[ConfigFile])
     })
 }
 
+/// What keeps what nobody takes.
+fn keeper(config: &Config) -> Option<Arc<dyn Keeper>> {
+    #[cfg(feature = "quarantine")]
+    return config.quarantine_folder().map(|folder| Arc::new(crate::quarantine::Quarantine::new(&folder)) as _);
+    #[cfg(not(feature = "quarantine"))]
+    return config.quarantine_folder().and(None);
+}
+
 /// Gives every component its channels.
-fn connect(components: &[Component], parts: Vec<Part>, graph: Graph) -> Pipeline {
+fn connect(components: &[Component], parts: Vec<Part>, graph: Graph, keeper: Option<Arc<dyn Keeper>>) -> Pipeline {
     let mut senders = Vec::new();
     let mut receivers = Vec::new();
     for component in components {
@@ -139,7 +147,7 @@ fn connect(components: &[Component], parts: Vec<Part>, graph: Graph) -> Pipeline
             .filter_map(|edge| edge.output.clone())
             .map(|name| (name.clone(), output(Some(&name))))
             .collect();
-        let outputs = Outputs::new(output(None), named, counters.clone());
+        let outputs = Outputs::new(&component.id, output(None), named, counters.clone(), keeper.clone());
         let input = Input::new(receiver, counters.clone());
         let work = match part {
             Part::Source(source) => Work::Source(source, outputs),

@@ -4,6 +4,7 @@
 //! `{"StreamName": ..., "ShardId": ..., "SequenceNumber": ..., "ApproximateArrivalTimestamp": ..., "PartitionKey": ...,
 //! "Data": "<base64>", "Error": ...}`.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 use std::ops::ControlFlow;
 
@@ -126,8 +127,9 @@ fn holds_envelopes(start: &[u8]) -> bool {
 }
 
 /// Captured records one a value, or the AWS CLI's answers with many.
-fn read_json(input: impl Read, name: &str, each: Each<'_>) -> Result<(), Stop> {
-    let mut index = 0;
+fn read_json(mut input: impl BufRead, name: &str, each: Each<'_>) -> Result<(), Stop> {
+    let (mut index, other) = read_lines(&mut input, name, each)?;
+    let input = other.chain(input);
     let mut give = |value: &RawValue| -> Result<(), Stop> {
         let record = match serde_json::from_str(value.get()) {
             Ok(Value::Object(object)) if object.contains_key("Data") => {
@@ -157,6 +159,61 @@ fn read_json(input: impl Read, name: &str, each: Each<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Captured records one a line, as `to_json` makes them: by far the most. Gives how many there were, and the line that is
+/// something else.
+fn read_lines(input: &mut impl BufRead, name: &str, each: Each<'_>) -> Result<(usize, io::Cursor<Vec<u8>>), Stop> {
+    let mut line = Vec::new();
+    let mut index = 0;
+    loop {
+        line.clear();
+        let read = input.read_until(b'\n', &mut line);
+        read.map_err(|source| CapturedError::Read { name: name.to_owned(), source })?;
+        match serde_json::from_slice(&line).ok().and_then(|line: Line<'_>| line.record(name, index)) {
+            Some(record) => open(record, each)?,
+            None => return Ok((index, io::Cursor::new(line))),
+        }
+        index += 1;
+    }
+}
+
+/// A captured record, without a copy of its data.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Line<'a> {
+    #[serde(borrow)]
+    data: Cow<'a, str>,
+    stream_name: Option<String>,
+    shard_id: Option<String>,
+    sequence_number: Option<String>,
+    sub_sequence_number: Option<u64>,
+    partition_key: Option<String>,
+    approximate_arrival_timestamp: Option<Value>,
+}
+
+impl Line<'_> {
+    /// The record; `None` if its data is none.
+    fn record(self, name: &str, index: usize) -> Option<Record> {
+        let mut record = Record::new(
+            self.stream_name.unwrap_or_else(|| name.to_owned()),
+            self.shard_id.unwrap_or_else(|| "-".to_owned()),
+            self.sequence_number.unwrap_or_else(|| index.to_string()),
+            STANDARD.decode(self.data.trim()).ok()?,
+        );
+        record.partition_key = self.partition_key;
+        record.sub_sequence_number = self.sub_sequence_number;
+        record.arrival = self.approximate_arrival_timestamp.as_ref().and_then(arrival);
+        Some(record)
+    }
+}
+
+fn arrival(time: &Value) -> Option<Timestamp> {
+    match time {
+        Value::String(time) => time.parse().ok(),
+        Value::Number(seconds) => Timestamp::from_millisecond((seconds.as_f64()? * 1000.0).round() as i64).ok(),
+        _ => None,
+    }
+}
+
 /// What `aws kinesis get-records` prints.
 #[derive(Deserialize)]
 struct Answer<'a> {
@@ -176,13 +233,7 @@ fn captured(object: Map<String, Value>, name: &str, index: usize) -> Result<Reco
     );
     record.partition_key = text("PartitionKey").map(str::to_owned);
     record.sub_sequence_number = object.get("SubSequenceNumber").and_then(Value::as_u64);
-    record.arrival = match object.get("ApproximateArrivalTimestamp") {
-        Some(Value::String(time)) => time.parse().ok(),
-        Some(Value::Number(seconds)) => {
-            seconds.as_f64().and_then(|seconds| Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok())
-        }
-        _ => None,
-    };
+    record.arrival = object.get("ApproximateArrivalTimestamp").and_then(arrival);
     Ok(record)
 }
 

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `rows` | yes | [`rows`]: TSV, CSV, NDJSON and raw lines, as the command writes them |
 //! | `captured` | no | [`captured`]: records in files |
+//! | `quarantine` | no | what nobody takes is kept below `data_dir`; comes with every source and sink |
 //! | `sources-demo_logs` | no | the source `demo_logs` |
 //! | `sources-file` | no | the source `file` |
 //! | `sinks-blackhole` | no | the sink `blackhole` |
@@ -29,7 +30,11 @@ mod codecs;
 pub mod component;
 pub mod config;
 mod diagram;
+#[cfg(feature = "quarantine")]
+mod durable_file;
 mod graph;
+#[cfg(feature = "quarantine")]
+mod quarantine;
 #[cfg(feature = "rows")]
 pub mod rows;
 mod run;

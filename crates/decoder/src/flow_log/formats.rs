@@ -2,6 +2,7 @@
 
 use wildmatch::WildMatch;
 
+use super::field::Field;
 use super::format::{Format, FormatError};
 use super::record::{FlowLog, FlowLogError};
 use crate::Event;
@@ -110,6 +111,20 @@ impl Formats {
             None if self.may_infer(event) => event.write_flow_log_json(out).map(Ok),
             given => given,
         }
+    }
+
+    /// Whether a flow log in one of these formats, or in one that is inferred of a line alone, may have a field of this name
+    /// (with underscores).
+    ///
+    /// ```
+    /// use kinesis_logs_decoder::flow_log::Formats;
+    ///
+    /// let formats = Formats::new().rule("g", "*", "dstport future-field".parse()?);
+    /// assert!(formats.may_have("future_field") && formats.may_have("srcaddr") && !formats.may_have("service"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn may_have(&self, name: &str) -> bool {
+        Field::from_name(name).is_some() || self.rules.iter().any(|rule| rule.format.place_of_name(name).is_some())
     }
 
     /// What `read` makes of a line in the first format of the rules that it does not refuse, or why it refused the first;

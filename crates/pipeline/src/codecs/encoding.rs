@@ -1,8 +1,10 @@
 //! From events to bytes.
 
+use std::io::Write;
+
 use serde::Deserialize;
 
-use crate::component::{Event, Problem, Value, ValueRef};
+use crate::component::{Changes, Event, Problem, Value, ValueRef, flow_value, value_ref};
 use crate::rows::column::Cell;
 use crate::rows::encode;
 
@@ -85,11 +87,7 @@ impl Encoder {
 }
 
 fn json_object(event: &Event<'_>, out: &mut Vec<u8>) {
-    // What nobody changed is written straight from where it lies.
-    if let (Some(read), None) = (event.read(), event.changes())
-        && read.extracted_fields().is_none()
-        && let Some(Ok(())) = event.formats().write_json(read, out)
-    {
+    if flow_log(event, out) {
         return;
     }
     out.push(b'{');
@@ -97,11 +95,56 @@ fn json_object(event: &Event<'_>, out: &mut Vec<u8>) {
         if index > 0 {
             out.push(b',');
         }
-        encode::json_text(&name, out);
-        out.push(b':');
-        json_value(&value, out);
+        member(&name, &value, out);
     }
     out.push(b'}');
+}
+
+/// Writes the event, if it is a flow log that shows its fields: many times as fast as going through its members.
+fn flow_log(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
+    let is_replaced = event.changes().is_some_and(Changes::is_replaced);
+    let Some(read) = event.read().filter(|read| !is_replaced && read.extracted_fields().is_none()) else {
+        return false;
+    };
+    let formats = event.formats();
+    let Some(changes) = event.changes() else { return matches!(formats.write_json(read, out), Some(Ok(()))) };
+    // A header may name any fields.
+    if read.header().is_none() && changes.members().all(|(name, _)| !formats.may_have(name)) {
+        // What nobody changed is copied from where it lies.
+        if !matches!(formats.write_json(read, out), Some(Ok(()))) {
+            return false;
+        }
+        out.pop();
+        for (name, value) in changes.members().filter_map(|(name, value)| Some((name, value?))) {
+            out.push(b',');
+            member(name, &value_ref(value), out);
+        }
+        out.push(b'}');
+        return true;
+    }
+    let Some(flow) = event.flow_log() else { return false };
+    out.push(b'{');
+    let fields =
+        flow.values().filter_map(|(name, value)| match changes.members().find(|(changed, _)| *changed == name) {
+            None => Some((name, flow_value(value))),
+            Some((_, changed)) => changed.map(|value| (name, value_ref(value))),
+        });
+    let added = changes.members().filter(|(name, _)| flow.format().place_of_name(name).is_none());
+    let added = added.filter_map(|(name, value)| Some((name, value_ref(value?))));
+    for (index, (name, value)) in fields.chain(added).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        member(name, &value, out);
+    }
+    out.push(b'}');
+    true
+}
+
+fn member(name: &str, value: &ValueRef<'_>, out: &mut Vec<u8>) {
+    encode::json_text(name, out);
+    out.push(b':');
+    json_value(value, out);
 }
 
 fn json_value(value: &ValueRef<'_>, out: &mut Vec<u8>) {
@@ -114,6 +157,8 @@ fn json_value(value: &ValueRef<'_>, out: &mut Vec<u8>) {
         },
         // A cell has no sign.
         ValueRef::Integer(number @ ..0) => out.extend_from_slice(number.to_string().as_bytes()),
+        // Writing to memory cannot fail.
+        ValueRef::Address(address) => drop(write!(out, "\"{address}\"")),
         other => encode::json(&cell(other), out),
     }
 }

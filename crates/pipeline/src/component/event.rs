@@ -44,6 +44,17 @@ impl Changes {
         self.replaced = true;
     }
 
+    /// Whether what was read is to be seen no more.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced
+    }
+
+    /// The members that were changed, without metadata, in the order they were first set; `None` was removed.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
+        let members = self.members.iter().map(|(name, value)| (&**name, value.as_ref()));
+        members.filter(|(name, _)| !name.starts_with('%'))
+    }
+
     fn put(&mut self, name: Arc<str>, value: Option<Value>) {
         match self.members.iter_mut().find(|(known, _)| *known == name) {
             Some((_, slot)) => *slot = value,
@@ -212,13 +223,12 @@ impl<'a> Event<'a> {
                 members.push(("message".into(), text(event.message())));
             }
         }
-        let changed = self.changes.into_iter().flat_map(|changes| &changes.members);
-        for (name, value) in changed.filter(|(name, _)| !name.starts_with('%')) {
-            let place = members.iter().position(|(known, _)| **known == **name);
+        for (name, value) in self.changes.into_iter().flat_map(Changes::members) {
+            let place = members.iter().position(|(known, _)| **known == *name);
             match (place, value) {
                 (Some(place), Some(value)) => members[place].1 = value_ref(value),
                 (Some(place), None) => drop(members.remove(place)),
-                (None, Some(value)) => members.push(((**name).into(), value_ref(value))),
+                (None, Some(value)) => members.push((name.into(), value_ref(value))),
                 (None, None) => {}
             }
         }
@@ -268,7 +278,7 @@ fn integer(number: u64) -> ValueRef<'static> {
     i64::try_from(number).map_or_else(|_| ValueRef::Text(number.to_string().into()), ValueRef::Integer)
 }
 
-fn flow_value(value: FlowValue<'_>) -> ValueRef<'_> {
+pub(crate) fn flow_value(value: FlowValue<'_>) -> ValueRef<'_> {
     match value {
         FlowValue::Null => ValueRef::Null,
         FlowValue::Integer(number) => integer(number),
@@ -282,7 +292,7 @@ fn extracted(value: &FieldValue<'_>) -> Value {
     value.as_str().map_or(Value::Null, Value::from)
 }
 
-fn value_ref(value: &Value) -> ValueRef<'_> {
+pub(crate) fn value_ref(value: &Value) -> ValueRef<'_> {
     match value {
         Value::Null => ValueRef::Null,
         Value::Integer(number) => ValueRef::Integer(*number),

@@ -25,10 +25,12 @@ pub use ack::{Acknowledgement, Outcome};
 pub use batch::{Batch, BatchBuilder, Fate, Origin};
 pub use error::{BuildError, ComponentError, Problem};
 pub use event::{Changes, Event, ValueRef};
+#[cfg(feature = "codecs")]
+pub(crate) use event::{flow_value, value_ref};
 pub use input::Input;
 pub(crate) use input::channel;
-pub(crate) use output::Output;
 pub use output::{Closed, Outputs};
+pub(crate) use output::{Keeper, Output};
 pub(crate) use registry::Built;
 pub use registry::{Kind, Registry};
 pub use sink::{Sink, SinkConfig, SinkContext};

@@ -1,8 +1,10 @@
 //! Where a component's batches go.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::input::Sender;
@@ -20,11 +22,26 @@ pub struct Outputs {
     own: Output,
     named: BTreeMap<Arc<str>, Output>,
     counters: Arc<Counters>,
+    component: Arc<str>,
+    keeper: Option<Arc<dyn Keeper>>,
+}
+
+/// Takes what nobody else does.
+#[async_trait]
+pub(crate) trait Keeper: fmt::Debug + Send + Sync {
+    /// Keeps a batch that a component put out by an output of its own, and answers for it.
+    async fn keep(&self, component: &str, output: &str, batch: Batch);
 }
 
 impl Outputs {
-    pub(crate) fn new(own: Output, named: BTreeMap<Arc<str>, Output>, counters: Arc<Counters>) -> Self {
-        Outputs { own, named, counters }
+    pub(crate) fn new(
+        component: &str,
+        own: Output,
+        named: BTreeMap<Arc<str>, Output>,
+        counters: Arc<Counters>,
+        keeper: Option<Arc<dyn Keeper>>,
+    ) -> Self {
+        Outputs { own, named, counters, component: component.into(), keeper }
     }
 
     /// Sends a batch to all that take from this component. Waits until they have room.
@@ -56,20 +73,22 @@ impl Outputs {
         }
     }
 
-    /// Sends a batch to one of the named outputs. Where nobody takes it, it is answered as [`Outcome::Rejected`].
+    /// Sends a batch to one of the named outputs. Where nobody takes it, it goes to the quarantine, and where there is none,
+    /// it is answered as [`Outcome::Rejected`].
     ///
     /// # Errors
     ///
     /// As for [`send`](Self::send).
     pub async fn send_to(&mut self, output: &str, batch: Batch) -> Result<(), Closed> {
         self.counters.set_aside(output, &batch);
-        match self.named.get(output) {
-            Some(output) => output.send(batch).await,
-            None => {
-                batch.acknowledge(Outcome::Rejected);
-                Ok(())
-            }
+        match (self.named.get(output), &self.keeper) {
+            (Some(output), _) => return output.send(batch).await,
+            // Nothing is in it that could be kept.
+            (None, _) if batch.is_empty() => batch.acknowledge(Outcome::Delivered),
+            (None, Some(keeper)) => keeper.keep(&self.component, output, batch).await,
+            (None, None) => batch.acknowledge(Outcome::Rejected),
         }
+        Ok(())
     }
 }
 

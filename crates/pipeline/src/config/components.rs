@@ -16,6 +16,7 @@ use crate::component::{Built, Kind, Registry};
 pub(crate) struct Config {
     pub(crate) files: Arc<[ConfigFile]>,
     pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) quarantine: QuarantineConfig,
     pub(crate) components: Vec<Component>,
     /// Tests of transforms, as they are written.
     #[cfg_attr(not(feature = "transforms"), expect(dead_code))]
@@ -93,7 +94,7 @@ impl Default for Buffer {
     }
 }
 
-const TOP: [&str; 5] = ["data_dir", "sources", "transforms", "sinks", "tests"];
+const TOP: [&str; 6] = ["data_dir", "quarantine", "sources", "transforms", "sinks", "tests"];
 
 /// Reads all files: what could be read, and all that is wrong as far as it shows without looking at how components hang
 /// together.
@@ -120,6 +121,7 @@ pub(crate) fn load(
                 "sources" => components(Kind::Source, node, registry, &mut config, &mut mistakes),
                 "transforms" => components(Kind::Transform, node, registry, &mut config, &mut mistakes),
                 "sinks" => components(Kind::Sink, node, registry, &mut config, &mut mistakes),
+                "quarantine" => config.quarantine = read_config(&node, &mut mistakes).unwrap_or_default(),
                 "tests" => match node.value {
                     NodeValue::Array(tests) => config.tests.extend(tests),
                     _ => {
@@ -148,7 +150,24 @@ pub(crate) fn load(
     (config, mistakes)
 }
 
+/// What is done with what nobody takes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct QuarantineConfig {
+    /// Whether it is kept. Otherwise it ends the run. Default: `true`, if there is a place.
+    enabled: Option<bool>,
+    /// The folder. Default: `quarantine` in `data_dir`.
+    path: Option<PathBuf>,
+}
+
 impl Config {
+    /// Where what nobody takes is kept, if it is.
+    pub(crate) fn quarantine_folder(&self) -> Option<PathBuf> {
+        let QuarantineConfig { enabled, path } = &self.quarantine;
+        let folder = path.clone().or_else(|| Some(self.data_dir.as_ref()?.join("quarantine")));
+        folder.filter(|_| *enabled != Some(false))
+    }
+
     pub(crate) fn error(&self, mistakes: Vec<Mistake>) -> ConfigError {
         ConfigError::new(self.files.clone(), mistakes)
     }

@@ -2,13 +2,12 @@
 //!
 //! # When an event counts as written
 //!
-//! Lines are collected in memory, and committed about every second, or when there are many: appended to their files in one
-//! go, which are then flushed to the disk. Only then are their batches acknowledged. A file therefore holds whole commits,
-//! and behind them at most a part of one that a crash cut off, which was not acknowledged and comes again. When a file is
-//! opened again, a commit that was cut off at its end is removed: half a line, or, of a compressed file, in which every commit
-//! is a member of its own, half a member.
+//! Lines are collected in memory, and committed about every second, or when there are many: appended to their files, which are
+//! then flushed to the disk. Only then are their batches acknowledged. A file therefore holds whole commits, and behind them
+//! at most a part of one that a crash cut off, which was not acknowledged and comes again. When a file is opened again, what was
+//! cut off at its end is removed: half a line, or, of a compressed file, in which every commit is a member of its own, half a
+//! member.
 
-mod open_file;
 mod template;
 
 use std::collections::HashMap;
@@ -20,12 +19,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use self::open_file::OpenFile;
 use self::template::PathTemplate;
 use crate::codecs::{Encoder, EncodingConfig};
 use crate::component::{
     Acknowledgement, Batch, BuildContext, BuildError, ComponentError, Input, Outcome, Sink, SinkConfig, SinkContext,
 };
+use crate::durable_file::{Compression, DurableFile};
 use crate::run::sleep_until;
 
 /// Appends events to files, a line each.
@@ -47,14 +46,6 @@ fn thirty() -> u64 {
     30
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Compression {
-    #[default]
-    None,
-    Gzip,
-}
-
 impl SinkConfig for FileConfig {
     fn build(&self, _: &BuildContext) -> Result<Box<dyn Sink>, BuildError> {
         let mut problems = Vec::new();
@@ -67,8 +58,10 @@ impl SinkConfig for FileConfig {
                 compression: self.compression,
                 idle: Duration::from_secs(self.idle_timeout_secs),
                 files: HashMap::new(),
+                current: None,
                 acknowledgements: Vec::new(),
                 collected: 0,
+                waiting: 0,
             })),
             _ => Err(BuildError { problems }),
         }
@@ -79,17 +72,23 @@ impl SinkConfig for FileConfig {
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How many bytes of them, in all files.
 const COMMIT_BYTES: usize = 8 << 20;
+/// How many are written in one go.
+const WRITE_BYTES: usize = 1 << 20;
 
 struct FileSink {
     template: PathTemplate,
     encoder: Encoder,
     compression: Compression,
     idle: Duration,
-    files: HashMap<PathBuf, OpenFile>,
+    files: HashMap<PathBuf, DurableFile>,
+    /// The file that was written to last, which is not among the others.
+    current: Option<DurableFile>,
     /// Of batches whose lines are not committed yet.
     acknowledgements: Vec<Acknowledgement>,
     /// Bytes of lines that are not committed yet.
     collected: usize,
+    /// Bytes of lines that are not written yet.
+    waiting: usize,
 }
 
 #[async_trait]
@@ -108,6 +107,9 @@ impl Sink for FileSink {
             };
             let Some(batch) = batch else { break };
             self.collect(batch);
+            if self.waiting >= WRITE_BYTES {
+                self.write().await?;
+            }
             if self.collected >= COMMIT_BYTES {
                 due = None;
                 self.commit().await?;
@@ -124,37 +126,52 @@ impl FileSink {
         let acknowledgement = batch.take_acknowledgement();
         let now = Timestamp::now();
         for event in batch.events() {
-            let path = self.template.path(event.timestamp().unwrap_or(now));
-            // Mostly the same as before: no copy of the path is made then.
-            let file = match self.files.get_mut(path) {
-                Some(file) => file,
-                None => self.files.entry(path.to_owned()).or_insert_with(|| OpenFile::new(path.to_owned())),
-            };
+            let path = self.template.path(|| event.timestamp().unwrap_or(now));
+            // Mostly the same as before, which is seen sooner than looked up.
+            if let Some(other) = self.current.take_if(|file| file.path().as_os_str() != path.as_os_str()) {
+                self.files.insert(other.path().to_owned(), other);
+            }
+            let open = || self.files.remove(path).unwrap_or_else(|| DurableFile::new(path.to_owned()));
+            let file = self.current.get_or_insert_with(open);
             let before = file.lines.len();
             self.encoder.encode(&event, &mut file.lines);
             self.collected += file.lines.len() - before;
+            self.waiting += file.lines.len() - before;
         }
         self.acknowledgements.push(acknowledgement);
+    }
+
+    /// Writes what was collected.
+    async fn write(&mut self) -> Result<(), ComponentError> {
+        let compression = self.compression;
+        self.waiting = 0;
+        self.with_files(move |files| files.values_mut().try_for_each(|file| file.write(compression))).await
     }
 
     /// Makes durable what was collected, and then says so.
     async fn commit(&mut self) -> Result<(), ComponentError> {
         let compression = self.compression;
         let (now, idle) = (Instant::now(), self.idle);
-        let mut files = std::mem::take(&mut self.files);
-        let committed = tokio::task::spawn_blocking(move || {
-            for file in files.values_mut().filter(|file| !file.lines.is_empty()) {
-                file.commit(compression, now)?;
-            }
+        self.with_files(move |files| {
+            files.values_mut().filter(|file| file.is_dirty()).try_for_each(|file| file.commit(compression, now))?;
             files.retain(|_, file| now.duration_since(file.used) < idle);
-            Ok(files)
-        });
-        self.files = match committed.await {
-            Ok(committed) => committed?,
-            Err(error) => return Err(ComponentError::new("writing ended").caused_by(error)),
-        };
-        self.collected = 0;
+            Ok(())
+        })
+        .await?;
+        (self.collected, self.waiting) = (0, 0);
         self.acknowledgements.drain(..).for_each(|acknowledgement| acknowledgement.answer(Outcome::Delivered));
+        Ok(())
+    }
+
+    /// Lets `work` have the files where it may block.
+    async fn with_files(
+        &mut self,
+        work: impl FnOnce(&mut HashMap<PathBuf, DurableFile>) -> Result<(), ComponentError> + Send + 'static,
+    ) -> Result<(), ComponentError> {
+        let mut files = std::mem::take(&mut self.files);
+        files.extend(self.current.take().map(|file| (file.path().to_owned(), file)));
+        let done = tokio::task::spawn_blocking(move || work(&mut files).map(|()| files)).await;
+        self.files = done.map_err(|error| ComponentError::new("writing ended").caused_by(error))??;
         Ok(())
     }
 }

@@ -35,9 +35,10 @@ impl PathTemplate {
         Ok(PathTemplate { text: text.to_owned(), has_time, last: None })
     }
 
-    /// The path for an event of a time. Finer than seconds it does not change.
-    pub(super) fn path(&mut self, time: Timestamp) -> &Path {
-        let second = if self.has_time { time.as_second() } else { 0 };
+    /// The path for an event of a time, which is asked for if it matters. Finer than seconds it does not change.
+    pub(super) fn path(&mut self, time: impl FnOnce() -> Timestamp) -> &Path {
+        let time = if self.has_time { time() } else { Timestamp::UNIX_EPOCH };
+        let second = time.as_second();
         let is_known = self.last.as_ref().is_some_and(|(last, _)| *last == second);
         if !is_known {
             let path = if self.has_time {
@@ -60,8 +61,8 @@ mod tests {
     fn the_time_of_an_event_is_in_its_path() {
         let mut template = PathTemplate::parse("out/%Y-%m-%d/100%%-%H.ndjson").unwrap();
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert_eq!(template.path(time("2026-11-24T08:59:59Z")), Path::new("out/2026-11-24/100%-08.ndjson"));
-        assert_eq!(template.path(time("2026-11-24T09:00:00Z")), Path::new("out/2026-11-24/100%-09.ndjson"));
+        assert_eq!(template.path(|| time("2026-11-24T08:59:59Z")), Path::new("out/2026-11-24/100%-08.ndjson"));
+        assert_eq!(template.path(|| time("2026-11-24T09:00:00Z")), Path::new("out/2026-11-24/100%-09.ndjson"));
         assert!(PathTemplate::parse("out/%!").is_err());
         assert!(PathTemplate::parse("out/{{ account_id }}").is_err());
     }

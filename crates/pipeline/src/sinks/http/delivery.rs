@@ -175,7 +175,7 @@ mod tests {
             is_compressed: false,
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(30), retries },
             random: || 1.0,
-            outputs: Outputs::new(Output::default(), Default::default(), Default::default()),
+            outputs: Outputs::new("out", Output::default(), Default::default(), Default::default(), None),
         };
         let result = delivery.deliver(request).await;
         let asked = delivery.transport.asked.lock().unwrap();

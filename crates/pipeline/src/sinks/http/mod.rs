@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 2xx | delivered |
 //! | none, 408, 429, 5xx | sent again, for ever or `request.retry_attempts` times; then abandoned, and the sink ends with an error |
-//! | anything else | they go to the output `rejected`; if nobody takes from it their source ends |
+//! | anything else, redirects too | they go to the output `rejected`; if nobody takes from it, to the quarantine |
 //!
 //! What was sent and not answered may have arrived: it arrives again then.
 //!

@@ -1,5 +1,7 @@
 //! An event as a program's target: only what the program names is in it, and what the program changes is noted.
 
+use std::sync::Arc;
+
 use vrl::compiler::{ProgramInfo, SecretTarget, Target, TargetValue};
 use vrl::path::{OwnedSegment, OwnedTargetPath, PathPrefix};
 use vrl::value::{KeyString, ObjectMap, Secrets, Value as VrlValue};
@@ -80,6 +82,8 @@ fn is_root(path: &OwnedTargetPath) -> bool {
 pub(super) struct EventTarget {
     inner: TargetValue,
     changed: Vec<Changed>,
+    /// Names of members that were changed, as events share them.
+    names: Vec<Arc<str>>,
 }
 
 /// What a program has changed.
@@ -95,13 +99,23 @@ impl EventTarget {
     pub(super) fn new() -> Self {
         let empty = || VrlValue::Object(ObjectMap::new());
         let inner = TargetValue { value: empty(), metadata: empty(), secrets: Secrets::default() };
-        EventTarget { inner, changed: Vec::new() }
+        EventTarget { inner, changed: Vec::new(), names: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        for value in [&mut self.inner.value, &mut self.inner.metadata] {
+            match value {
+                VrlValue::Object(members) => members.clear(),
+                other => *other = VrlValue::Object(ObjectMap::new()),
+            }
+        }
+        self.changed.clear();
     }
 
     /// Takes what `wanted` names from the event.
     pub(super) fn fill(&mut self, wanted: &Wanted, event: &Event<'_>) {
         if !self.changed.is_empty() || matches!(wanted, Wanted::All) {
-            *self = EventTarget::new();
+            self.clear();
         }
         let (VrlValue::Object(object), VrlValue::Object(data)) = (&mut self.inner.value, &mut self.inner.metadata)
         else {
@@ -150,20 +164,26 @@ impl EventTarget {
     }
 
     /// Adds what the program changed to `changes`; of an event that became several without its members.
-    pub(super) fn note(&self, changes: &mut Changes) {
+    pub(super) fn note(&mut self, changes: &mut Changes) {
         if self.changed.contains(&Changed::Event) {
             replace(&self.inner.value, changes);
         }
         for changed in &self.changed {
             match changed {
                 Changed::Event => {}
-                Changed::Member(name) => set(changes, name.to_string(), self.inner.value.get(&path([name]))),
+                Changed::Member(name) => {
+                    let value = match &self.inner.value {
+                        VrlValue::Object(members) => members.get(name),
+                        _ => None,
+                    };
+                    set(changes, shared(&mut self.names, name), value);
+                }
                 Changed::Metadata(data) => {
                     let value = match &data.name {
                         Some(name) => self.inner.metadata.get(&path([&data.space, name])),
                         None => self.inner.metadata.get(&path([&data.space])),
                     };
-                    set(changes, data.path(), value);
+                    set(changes, data.path().into(), value);
                 }
             }
         }
@@ -191,7 +211,17 @@ fn path<const N: usize>(names: [&KeyString; N]) -> vrl::path::OwnedValuePath {
     vrl::path::OwnedValuePath { segments: names.into_iter().cloned().map(OwnedSegment::Field).collect() }
 }
 
-fn set(changes: &mut Changes, name: String, value: Option<&VrlValue>) {
+/// The name as events share it. A program has few.
+fn shared(names: &mut Vec<Arc<str>>, name: &KeyString) -> Arc<str> {
+    if let Some(known) = names.iter().find(|known| ***known == *name.as_str()) {
+        return known.clone();
+    }
+    let new: Arc<str> = name.as_str().into();
+    names.push(new.clone());
+    new
+}
+
+fn set(changes: &mut Changes, name: Arc<str>, value: Option<&VrlValue>) {
     match value {
         Some(value) => changes.set(name, to_event(value)),
         None => changes.remove(name),

@@ -1,4 +1,7 @@
-//! One file, and the lines that are to be appended to it.
+//! A file that lines are appended to, which are on the disk before anybody is told so.
+//!
+//! A crash leaves at most a part of the last commit at its end, which was not acknowledged: that is removed when the file is
+//! opened again.
 
 #![allow(clippy::disallowed_types, reason = "what is inflated here is counted, not kept")]
 
@@ -8,32 +11,68 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
+use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::Compression;
 use crate::component::ComponentError;
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compression {
+    #[default]
+    None,
+    /// Each commit is a member of its own.
+    Gzip,
+}
 
 /// A file that is opened when there is something to commit.
 #[derive(Debug)]
-pub(super) struct OpenFile {
+pub(crate) struct DurableFile {
     path: PathBuf,
     file: Option<File>,
     /// What was encoded and not committed.
-    pub(super) lines: Vec<u8>,
+    pub(crate) lines: Vec<u8>,
+    /// Whether something was written since the last commit.
+    is_written: bool,
     /// When it was last written to.
-    pub(super) used: Instant,
+    pub(crate) used: Instant,
 }
 
-impl OpenFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        OpenFile { path, file: None, lines: Vec::new(), used: Instant::now() }
+impl DurableFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        DurableFile { path, file: None, lines: Vec::new(), is_written: false, used: Instant::now() }
     }
 
-    /// Appends the lines, and waits until the disk has them.
-    pub(super) fn commit(&mut self, compression: Compression, now: Instant) -> Result<(), ComponentError> {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends the lines, and waits until the disk has them, and all that was written before.
+    pub(crate) fn commit(&mut self, compression: Compression, now: Instant) -> Result<(), ComponentError> {
         self.used = now;
-        self.append(compression)
-            .map_err(|error| ComponentError::new(format!("cannot write to {}", self.path.display())).caused_by(error))
+        let committed = self.append(compression).and_then(|()| self.file.as_ref().map_or(Ok(()), File::sync_data));
+        self.is_written = false;
+        committed.map_err(|error| self.failed(error))
+    }
+
+    /// Appends the lines without waiting for the disk, while the processor still has them at hand. What is compressed waits
+    /// for the commit, which is a member of its own.
+    pub(crate) fn write(&mut self, compression: Compression) -> Result<(), ComponentError> {
+        if compression == Compression::None {
+            self.append(compression).map_err(|error| self.failed(error))?;
+            self.is_written = true;
+        }
+        Ok(())
+    }
+
+    /// Whether anything waits for a commit.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is_written || !self.lines.is_empty()
+    }
+
+    fn failed(&self, error: io::Error) -> ComponentError {
+        ComponentError::new(format!("cannot write to {}", self.path.display())).caused_by(error)
     }
 
     fn append(&mut self, compression: Compression) -> io::Result<()> {
@@ -49,7 +88,6 @@ impl OpenFile {
                 file.write_all(&encoder.finish()?)?;
             }
         }
-        file.sync_data()?;
         self.lines.clear();
         Ok(())
     }
@@ -132,7 +170,7 @@ mod tests {
     }
 
     fn commit(path: &Path, compression: Compression, lines: &[u8]) -> Result<(), ComponentError> {
-        let mut file = OpenFile::new(path.to_owned());
+        let mut file = DurableFile::new(path.to_owned());
         file.lines.extend_from_slice(lines);
         file.commit(compression, Instant::now())
     }
