@@ -16,6 +16,7 @@ use kinesis_logs_pipeline::component::Outcome;
 use kinesis_logs_pipeline::config::ConfigFile;
 use kinesis_logs_pipeline::{Pipeline, Report, built_in};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use numbers::{Numbers, Told, sent, told};
 use server::{Says, Server, says};
@@ -32,6 +33,16 @@ async fn run(toml: &str) -> Report {
 async fn finish(pipeline: Pipeline) -> Report {
     let running = pipeline.run(std::future::pending(), Duration::from_secs(20));
     tokio::time::timeout(Duration::from_secs(30), running).await.expect("it ends")
+}
+
+/// Waits until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it becomes so");
 }
 
 /// A pipeline from numbers to a server; `keys` are the sink's.
@@ -200,19 +211,23 @@ async fn a_server_that_comes_late_gets_everything() {
 async fn a_server_that_does_not_answer_is_asked_again() {
     let (server, uri) = Server::start([Says { after: Duration::from_secs(3600), ..says(200) }]).await;
     assert!(run(&pipeline("hangs", "[1]", &uri, "request.timeout_secs = 0.2")).await.is_clean());
-    assert_eq!((server.texts().len(), told("hangs")), (2, delivered(1)));
+    assert!(server.texts().len() >= 2);
+    assert_eq!(told("hangs"), delivered(1));
 }
 
 #[tokio::test]
 async fn no_more_requests_are_under_way_than_allowed_and_the_source_waits() {
     let (server, uri) = Server::start([]).await;
-    server.0.lock().unwrap().otherwise = Some(Says { after: Duration::from_millis(300), ..says(200) });
+    let gate = Arc::new(Semaphore::new(0));
+    server.0.lock().unwrap().gate = Some(gate.clone());
     let keys = "request.concurrency = 3\nbatch.max_events = 1\nbuffer.max_events = 2";
-    let batches = format!("{:?}", [1; 12]);
-    let toml = pipeline("slow", &batches, &uri, keys);
+    let toml = pipeline("slow", &format!("{:?}", [1; 12]), &uri, keys);
     let running = tokio::spawn(async move { run(&toml).await });
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    assert_eq!((server.received().len(), sent("slow")), (3, 5), "three are under way, and two wait");
+    let seen = || (server.received().len(), sent("slow"));
+    until(|| seen() == (3, 5)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(seen(), (3, 5), "three are under way, two wait, and that is all");
+    gate.close();
     assert!(running.await.unwrap().is_clean());
     assert_eq!(server.0.lock().unwrap().most_under_way, 3);
     assert_eq!((server.received().len(), told("slow").len()), (12, 12));
@@ -221,11 +236,12 @@ async fn no_more_requests_are_under_way_than_allowed_and_the_source_waits() {
 #[tokio::test]
 async fn what_waits_for_others_goes_in_time_and_at_the_end() {
     let (server, uri) = Server::start([]).await;
-    let toml = pipeline("time", "[2]", &uri, "batch.timeout_secs = 0.1").replace("[2]", "[2]\nlingers = 1500");
-    let running = tokio::spawn(async move { run(&toml).await });
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    assert_eq!((server.texts(), told("time")), (vec!["0\n1\n".to_owned()], delivered(1)), "while the source runs");
-    assert!(running.await.unwrap().is_clean());
+    let toml = pipeline("time", "[2]", &uri, "batch.timeout_secs = 0.1").replace("[2]", "[2]\nlingers = 60_000");
+    // While the source runs.
+    let delivered_in_time = until(|| told("time") == delivered(1));
+    let report = build(&toml).run(delivered_in_time, Duration::from_secs(20)).await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(server.texts(), ["0\n1\n"]);
     let (server, uri) = Server::start([]).await;
     assert!(run(&pipeline("end", "[2, 1]", &uri, "batch.timeout_secs = 3600")).await.is_clean());
     assert_eq!((server.texts(), told("end")), (vec!["0\n1\n2\n".to_owned()], delivered(2)));
@@ -258,7 +274,7 @@ async fn a_server_that_cannot_be_reached_is_named() {
 async fn what_is_not_answered_by_the_deadline_is_abandoned() {
     let (server, uri) = Server::start([Says { after: Duration::from_secs(3600), ..says(200) }]).await;
     let keys = "request.concurrency = 1\nbatch.max_events = 1";
-    let asked = tokio::time::sleep(Duration::from_millis(200));
+    let asked = until(|| !server.received().is_empty());
     let report = build(&pipeline("deadline", "[1, 2]", &uri, keys)).run(asked, Duration::from_millis(200)).await;
     assert_eq!(report.unfinished, ["deadline", "deadline_out"]);
     let mut told = told("deadline");

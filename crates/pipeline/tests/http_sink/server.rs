@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::serve::Listener;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -55,6 +56,8 @@ pub(crate) struct Noted {
     answers: VecDeque<Says>,
     /// What it says when it was given nothing else.
     pub(crate) otherwise: Option<Says>,
+    /// While it is open, answers wait for its permits.
+    pub(crate) gate: Option<Arc<Semaphore>>,
     under_way: usize,
     pub(crate) most_under_way: usize,
 }
@@ -86,14 +89,18 @@ impl Server {
 async fn answer(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    let says = {
+    let (says, gate) = {
         let mut noted = server.0.lock().unwrap();
         let (method, uri) = (parts.method.to_string(), parts.uri.to_string());
         noted.received.push(Received { method, uri, headers: parts.headers, body, at: Instant::now() });
         noted.under_way += 1;
         noted.most_under_way = noted.most_under_way.max(noted.under_way);
-        noted.answers.pop_front().or_else(|| noted.otherwise.clone()).unwrap_or(says(200))
+        let says = noted.answers.pop_front().or_else(|| noted.otherwise.clone()).unwrap_or(says(200));
+        (says, noted.gate.clone())
     };
+    if let Some(gate) = gate {
+        let _ = gate.acquire().await;
+    }
     tokio::time::sleep(says.after).await;
     server.0.lock().unwrap().under_way -= 1;
     let mut response = Response::new(Body::from(says.body));

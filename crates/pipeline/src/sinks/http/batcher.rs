@@ -147,6 +147,8 @@ impl Open {
 mod tests {
     use std::sync::Mutex;
 
+    use kinesis_logs_decoder::Decoded;
+    use kinesis_logs_source::Record;
     use proptest::prelude::*;
 
     use super::*;
@@ -218,6 +220,20 @@ mod tests {
         let now = Instant::now();
         assert_eq!(bodies(&[batcher.next_full(now).unwrap(), batcher.next_full(now).unwrap()]).len(), 2);
         assert!(batcher.next_full(now).is_none() && batcher.due().is_none());
+    }
+
+    #[test]
+    fn a_request_does_not_keep_more_than_it_may_of_what_its_few_events_were_read_from() {
+        let large = |number: usize| {
+            let mut builder = Batch::builder(Arc::default());
+            builder.record(Record::new("s", "shardId-0", "1", vec![0; KEPT_BYTES / 4]), Decoded::default());
+            let mut members = Changes::default();
+            members.set("message", number.to_string());
+            builder.event(None, members);
+            builder.build(Acknowledgement::none())
+        };
+        let requests = requests(&mut batcher(100, 1000), (0..6).map(large).collect());
+        assert_eq!(bodies(&requests), ["<0\n1\n2\n3\n>", "<4\n5\n>"]);
     }
 
     #[test]

@@ -70,7 +70,10 @@ impl Client {
 
     /// What an error says, without the URI.
     fn unanswered(&self, error: reqwest::Error) -> Unanswered {
-        Unanswered(self.endpoint.secrets.hidden_in(&causes(&error.without_url())))
+        let error = error.without_url();
+        // Itself it says no more than that there was one.
+        let why = error.source().map_or_else(|| error.to_string(), causes);
+        Unanswered(self.endpoint.secrets.hidden_in(&why))
     }
 
     /// What the body of an answer begins with, on one line.

@@ -83,8 +83,8 @@ struct RequestConfig {
     /// Seconds after which a request without an answer has failed. Default: 60.
     timeout_secs: f64,
     /// How many requests are under way at once, those included that wait to be sent again. With 1, events arrive in order. While
-    /// all are, nothing more is taken, so that this many times `batch.max_bytes`, and once more, is what bodies take in memory.
-    /// Default: 4.
+    /// all are, nothing more is taken: what they take in memory is this many times, and once more, `batch.max_bytes` and about
+    /// 16 MiB of what events were read from. Default: 4.
     concurrency: usize,
     /// How often a request is sent again that was not answered, or by 408, 429 or 5xx. Then the sink ends, and its events are
     /// abandoned. Default: for ever.

@@ -9,14 +9,15 @@
 //! |---|---|
 //! | 2xx | delivered |
 //! | none, 408, 429, 5xx | sent again, for ever or `request.retry_attempts` times; then abandoned, and the sink ends with an error |
-//! | anything else | they go to the output `rejected`; if nobody takes from it their source ends |
+//! | anything else, redirects too | they go to the output `rejected`; if nobody takes from it, to the quarantine |
 //!
 //! What was sent and not answered may have arrived: it arrives again then.
 //!
 //! # What it holds
 //!
-//! `request.concurrency` requests that are under way or wait to be sent again, and one that is being filled. While all are under
-//! way it receives nothing, so that what lies before it waits.
+//! `request.concurrency` requests that are under way or wait to be sent again, and one that is being filled. Each holds its body,
+//! and what its events were read from, which is what goes to `rejected`; both are bounded. While all are under way it receives
+//! nothing, so that what lies before it waits.
 
 mod auth;
 mod batcher;
@@ -67,8 +68,13 @@ impl Sink for HttpSink {
             let has_room = under_way.len() < concurrency;
             let now = Instant::now();
             let goes_as_it_is = has_ended || batcher.due().is_some_and(|due| due <= now);
-            let request = if has_room { batcher.next_full(now) } else { None };
-            let request = request.or_else(|| if has_room && goes_as_it_is { batcher.close() } else { None });
+            let mut request = None;
+            if has_room {
+                request = batcher.next_full(now);
+            }
+            if has_room && goes_as_it_is && request.is_none() {
+                request = batcher.close();
+            }
             if let Some(request) = request {
                 let delivery = delivery.clone();
                 under_way.spawn(async move { delivery.deliver(request).await });
