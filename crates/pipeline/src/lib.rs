@@ -16,10 +16,13 @@
 //! | `light` | no | all of these, which take little time to build |
 //! | `sources-aws_kinesis_streams` | no | the source `aws_kinesis_streams`; brings the AWS SDK |
 //! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
+//! | `api` | no | the HTTP server that `[api]` in a configuration asks for: health, metrics, components, shards |
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "api")]
+mod api;
 mod build;
 #[cfg(feature = "captured")]
 pub mod captured;
@@ -42,7 +45,9 @@ mod transforms;
 mod unit_tests;
 
 pub use diagram::Diagram;
-pub use run::{ComponentReport, Failure, Pipeline, Report};
+pub use run::{
+    Buffer, ComponentMetrics, ComponentReport, ComponentState, Events, Failure, Metrics, Pipeline, Report, Snapshot,
+};
 #[cfg(feature = "transforms")]
 pub use unit_tests::{TestResult, run_tests};
 
