@@ -1,5 +1,7 @@
 //! From decoded Kinesis log records to where they are wanted: sources, transforms and sinks, wired together by a TOML file.
 //!
+//! A [`Pipeline`] is built from a configuration, and runs to its end; its [`Metrics`] tell how it stands meanwhile.
+//!
 //! # Features
 //!
 //! Without any, the crate is the component model and what runs it: [`component`], [`config`] and [`Pipeline`].

@@ -43,3 +43,36 @@ pub(super) fn api(node: &Node, mistakes: &mut Vec<Mistake>) -> Option<SocketAddr
     };
     api.enabled.then_some(address)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Option<SocketAddr>, usize) {
+        let mut mistakes = Vec::new();
+        let root = Node::parse(0, text, &mut mistakes);
+        let address = api(root.get("api").expect("there is one"), &mut mistakes);
+        (address, mistakes.len())
+    }
+
+    #[test]
+    fn it_is_off_unless_it_is_turned_on() {
+        assert_eq!(read("[api]"), (None, 0));
+        assert_eq!(read("[api]\naddress = \"0.0.0.0:80\""), (None, 0));
+        assert_eq!(
+            read("[api]\nenabled = true\naddress = \"localhost:80\""),
+            (None, 1 + usize::from(!cfg!(feature = "api")))
+        );
+    }
+
+    #[test]
+    fn it_can_be_turned_on_where_it_was_built_in() {
+        let mistakes = usize::from(!cfg!(feature = "api"));
+        assert_eq!(read("[api]\nenabled = true"), (Some(DEFAULT), mistakes));
+        let address = "[::1]:0";
+        assert_eq!(
+            read(&format!("api = {{ enabled = true, address = \"{address}\" }}")),
+            (address.parse().ok(), mistakes)
+        );
+    }
+}

@@ -14,6 +14,7 @@ use kinesis_logs_source::{
 use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::watched::Watched;
 use crate::codecs::{DecodingConfig, RecordDecoder, UNDECODABLE};
@@ -255,7 +256,7 @@ impl Source for AwsKinesisStreams {
             {
                 consumer = consumer.fan_out(name);
             }
-            set.spawn(async move { reading.run(consumer).await });
+            set.spawn(reading.run(consumer).in_current_span());
         }
         drop(outputs);
         let mut result = Ok(());
