@@ -17,3 +17,4 @@ mod samples;
 mod shards;
 mod usage;
 mod util;
+mod watching;

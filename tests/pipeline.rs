@@ -91,7 +91,7 @@ async fn the_quickstart_runs_without_an_account_or_a_server_and_says_what_it_did
         "{}",
         finished.stdout
     );
-    let row = finished.stderr.lines().find(|line| line.contains("demo_logs")).unwrap();
+    let row = finished.stderr.lines().rfind(|line| line.contains("demo_logs")).unwrap();
     assert!(row.contains("2000"), "{}", finished.stderr);
     let files = lines_of(&folder.join("target/quickstart"));
     assert_eq!(files.len(), finished.stdout.lines().count(), "both sinks have the same");

@@ -315,6 +315,19 @@ pub(crate) struct RunArgs {
     /// Seconds that ending may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) graceful_shutdown_limit_secs: u64,
+
+    /// How the log on standard error is written
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people, and a table of what was done at the end
+    #[default]
+    Text,
+    /// One JSON object a line, and nothing else
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -24,7 +24,7 @@ use clap::Parser;
 use kinesis_logs_source::aws::{AwsOptions, KinesisClient};
 use tracing_subscriber::EnvFilter;
 
-use args::{AwsArgs, Cli, Command};
+use args::{AwsArgs, Cli, Command, LogFormat};
 use failure::Failure;
 
 #[global_allocator]
@@ -33,7 +33,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let is_service = matches!(cli.command, Command::Run(_) | Command::Validate(_));
-    log_to_stderr(cli.verbose, is_service);
+    let log_format = match &cli.command {
+        Command::Run(args) => args.log_format,
+        _ => LogFormat::Text,
+    };
+    log_to_stderr(cli.verbose, is_service, log_format);
     let result = match cli.command {
         Command::Read(args) => run(read::run(args)),
         Command::Shards(args) => run(shards::run(args)),
@@ -46,7 +50,10 @@ fn main() -> ExitCode {
         Command::List => Ok(pipeline::list()),
     };
     result.unwrap_or_else(|failure| {
-        say(&failure.to_string());
+        match log_format {
+            LogFormat::Text => say(&failure.to_string()),
+            LogFormat::Json => tracing::error!("{failure}"),
+        }
         failure.exit()
     })
 }
@@ -84,16 +91,17 @@ fn aws_options(args: &AwsArgs) -> AwsOptions {
 }
 
 /// Commands that a person waits for say what is wrong themselves; one that runs for months has a log.
-fn log_to_stderr(verbose: u8, is_service: bool) {
+fn log_to_stderr(verbose: u8, is_service: bool, format: LogFormat) {
     let filter = match (verbose, is_service) {
         (0, false) => "off",
         (0, true) => "kinesis_logs_pipeline=info,warn",
         (1, _) => "kinesis_logs_source=debug,kinesis_logs_pipeline=debug,warn",
         _ => "kinesis_logs_source=trace,kinesis_logs_pipeline=trace,info",
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        // Fields stand beside the message; of spans there is one, the component's.
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
 }

@@ -8,7 +8,7 @@ use comfy_table::CellAlignment;
 use kinesis_logs_pipeline::{Pipeline, Report, built_in};
 
 use super::{read_files, shown};
-use crate::args::RunArgs;
+use crate::args::{LogFormat, RunArgs};
 use crate::failure::{FAILED, Failure};
 use crate::read::{INTERRUPTED, interrupted};
 use crate::{say, table};
@@ -30,7 +30,18 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     });
     // What still writes to somebody who does not read is not waited for.
     runtime.shutdown_background();
-    summarize(&report);
+    if let Some(error) = report.api_failure {
+        let hint = error.hint().map(str::to_owned);
+        let failure = Failure::failed(error.into());
+        return Err(match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        });
+    }
+    // As JSON the log has said all of it.
+    if args.log_format == LogFormat::Text {
+        summarize(&report);
+    }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
@@ -40,13 +51,12 @@ fn summarize(report: &Report) {
     for component in &report.components {
         let aside: Vec<String> =
             component.set_aside.iter().map(|(output, events)| format!("{events} {output}")).collect();
-        let count = |events: u64, has_any: bool| if has_any { events.to_string() } else { "-".to_owned() };
         table.add_row([
             component.id.clone(),
             component.kind.to_string(),
             component.type_name.clone(),
-            count(component.received_events, component.kind.table() != "sources"),
-            count(component.sent_events, component.kind.table() != "sinks"),
+            component.received_events.to_string(),
+            component.sent_events.to_string(),
             table::or_dash(Some(aside.join(", ")).filter(|aside| !aside.is_empty())),
         ]);
     }

@@ -7,7 +7,7 @@ use crate::component::{BuildContext, BuildError, Built, Input, Keeper, Kind, Out
 use crate::component::{Sink, Source, Transform, channel};
 use crate::config::{self, Component, Config, ConfigError, ConfigFile, Mistake, Node, NodeValue, Place};
 use crate::graph::Graph;
-use crate::run::{Counters, Pipeline, Task, Work};
+use crate::run::{Counters, Metrics, Pipeline, Task, Watched, Work};
 
 /// What transforms hold up while they work; what waits for sinks, their buffers say.
 const MAX_EVENTS: usize = 20_000;
@@ -50,7 +50,13 @@ impl Pipeline {
         if !mistakes.is_empty() {
             return Err(config.error(mistakes));
         }
-        Ok(connect(&config.components, parts, graph, keeper(&config)))
+        let (tasks, metrics) = connect(&config.components, parts, graph, keeper(&config));
+        Ok(Pipeline {
+            tasks,
+            metrics,
+            #[cfg(feature = "api")]
+            api: config.api,
+        })
     }
 }
 
@@ -125,20 +131,33 @@ fn keeper(config: &Config) -> Option<Arc<dyn Keeper>> {
 }
 
 /// Gives every component its channels.
-fn connect(components: &[Component], parts: Vec<Part>, graph: Graph, keeper: Option<Arc<dyn Keeper>>) -> Pipeline {
+fn connect(
+    components: &[Component],
+    parts: Vec<Part>,
+    graph: Graph,
+    keeper: Option<Arc<dyn Keeper>>,
+) -> (Vec<Task>, Metrics) {
     let mut senders = Vec::new();
     let mut receivers = Vec::new();
-    for component in components {
+    let mut watched = Vec::new();
+    for (index, component) in components.iter().enumerate() {
+        let counters = Arc::new(Counters::new(component.kind));
         let (sender, receiver) = match component.kind {
-            Kind::Sink => channel(component.buffer.max_events, component.buffer.max_size),
-            _ => channel(MAX_EVENTS, MAX_BYTES),
+            Kind::Sink => channel(component.buffer.max_events, component.buffer.max_size, counters.clone()),
+            _ => channel(MAX_EVENTS, MAX_BYTES, counters.clone()),
         };
         senders.push(sender);
         receivers.push(receiver);
+        let inputs = graph.edges.iter().filter(|edge| edge.to == index).map(|edge| match &edge.output {
+            Some(output) => format!("{}.{output}", components[edge.from].id),
+            None => components[edge.from].id.clone(),
+        });
+        let (id, type_name) = (component.id.clone(), component.type_name.clone());
+        watched.push(Watched::new(id, component.kind, type_name, inputs.collect(), counters));
     }
     let mut tasks = Vec::new();
-    for (index, ((component, part), receiver)) in components.iter().zip(parts).zip(receivers).enumerate() {
-        let counters = Arc::new(Counters::default());
+    for (index, (part, receiver)) in parts.into_iter().zip(receivers).enumerate() {
+        let counters = &watched[index].counters;
         let output = |name: Option<&str>| Output(graph.takers(index, name).map(|to| senders[to].clone()).collect());
         let named: BTreeMap<Arc<str>, Output> = graph
             .edges
@@ -147,24 +166,15 @@ fn connect(components: &[Component], parts: Vec<Part>, graph: Graph, keeper: Opt
             .filter_map(|edge| edge.output.clone())
             .map(|name| (name.clone(), output(Some(&name))))
             .collect();
-        let outputs = Outputs::new(&component.id, output(None), named, counters.clone(), keeper.clone());
+        let outputs = Outputs::new(&components[index].id, output(None), named, counters.clone(), keeper.clone());
         let input = Input::new(receiver, counters.clone());
         let work = match part {
             Part::Source(source) => Work::Source(source, outputs),
             Part::Transform(transform) => Work::Transform(transform, input, outputs),
             Part::Sink(sink) => Work::Sink(sink, input, outputs),
         };
-        tasks.push(Task {
-            id: component.id.clone(),
-            kind: component.kind,
-            type_name: component.type_name.clone(),
-            counters,
-            work,
-            sources: {
-                let upstream = graph.upstream(index);
-                upstream.into_iter().filter(|of| components[*of].kind == Kind::Source).collect()
-            },
-        });
+        let upstream = graph.upstream(index).into_iter();
+        tasks.push(Task { work, sources: upstream.filter(|of| components[*of].kind == Kind::Source).collect() });
     }
-    Pipeline { tasks }
+    (tasks, Metrics::new(watched))
 }

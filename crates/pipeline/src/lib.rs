@@ -1,5 +1,7 @@
 //! From decoded Kinesis log records to where they are wanted: sources, transforms and sinks, wired together by a TOML file.
 //!
+//! A [`Pipeline`] is built from a configuration, and runs to its end; its [`Metrics`] tell how it stands meanwhile.
+//!
 //! # Features
 //!
 //! Without any, the crate is the component model and what runs it: [`component`], [`config`] and [`Pipeline`].
@@ -18,10 +20,13 @@
 //! | `sinks-http` | no | the sink `http`; brings an HTTP client and TLS |
 //! | `sources-aws_kinesis_streams` | no | the source `aws_kinesis_streams`; brings the AWS SDK |
 //! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
+//! | `api` | no | the HTTP server that `[api]` in a configuration asks for: health, metrics, components, shards |
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "api")]
+mod api;
 mod build;
 #[cfg(feature = "captured")]
 pub mod captured;
@@ -48,7 +53,9 @@ mod transforms;
 mod unit_tests;
 
 pub use diagram::Diagram;
-pub use run::{ComponentReport, Failure, Pipeline, Report};
+pub use run::{
+    Buffer, ComponentMetrics, ComponentReport, ComponentState, Events, Failure, Metrics, Pipeline, Report, Snapshot,
+};
 #[cfg(feature = "transforms")]
 pub use unit_tests::{TestResult, run_tests};
 

@@ -47,6 +47,8 @@ pub struct Batch {
     slots: Vec<Slot>,
     acknowledgement: Acknowledgement,
     origin: Option<Arc<Origin>>,
+    /// Events that were left out since it came to where it is.
+    left_out: usize,
 }
 
 /// What becomes of an event.
@@ -70,6 +72,9 @@ struct Contents {
     records: Vec<(Record, Decoded)>,
     formats: Arc<Formats>,
     bytes: usize,
+    /// Events that were decoded, and the bytes of their text.
+    decoded: usize,
+    text: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -100,7 +105,7 @@ impl Contents {
 impl Batch {
     /// Starts a batch. `formats` tells the formats of its flow logs.
     pub fn builder(formats: Arc<Formats>) -> BatchBuilder {
-        BatchBuilder { records: Vec::new(), formats, slots: Vec::new(), bytes: 0, origin: None }
+        BatchBuilder { records: Vec::new(), formats, slots: Vec::new(), bytes: 0, decoded: 0, text: 0, origin: None }
     }
 
     /// How many events are in it.
@@ -119,6 +124,16 @@ impl Batch {
         self.contents.bytes + self.slots.len() * size_of::<Slot>() + changes.sum::<usize>()
     }
 
+    /// How many bytes its events are, as metrics have it: of the text that was decoded each event has the same share, so that
+    /// it takes no walk through them.
+    pub(crate) fn event_bytes(&self) -> usize {
+        match self.contents.decoded {
+            // Made by hand, of what is rare.
+            0 => self.slots.iter().filter_map(|slot| slot.changes.as_ref()).map(|changes| changes.weight()).sum(),
+            decoded => (self.contents.text as u128 * self.slots.len() as u128 / decoded as u128) as usize,
+        }
+    }
+
     /// The events, in order.
     pub fn events(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
         self.slots.iter().map(|slot| self.contents.event(slot))
@@ -131,7 +146,9 @@ impl Batch {
 
     /// Keeps the events for which `keep` says so. The others count as delivered.
     pub fn retain(&mut self, mut keep: impl FnMut(&Event<'_>) -> bool) {
+        let before = self.slots.len();
         self.slots.retain(|slot| keep(&self.contents.event(slot)));
+        self.left_out += before - self.slots.len();
     }
 
     /// Lets `change` see each event as it is, and note what is to be changed of it.
@@ -160,7 +177,7 @@ impl Batch {
                 Fate::Replace(all) => {
                     kept.extend(all.into_iter().map(|changes| Slot { changes: Some(Box::new(changes)), ..slot }));
                 }
-                Fate::LeaveOut => {}
+                Fate::LeaveOut => self.left_out += 1,
                 Fate::SetAside(changes) => {
                     slot.changes = Some(Box::new(changes));
                     aside.push(slot);
@@ -174,6 +191,7 @@ impl Batch {
             slots: aside,
             acknowledgement: self.acknowledgement.clone(),
             origin: self.origin.clone(),
+            left_out: 0,
         })
     }
 
@@ -203,7 +221,18 @@ impl Batch {
             slots: self.slots[range].to_vec(),
             acknowledgement,
             origin: self.origin.clone(),
+            left_out: 0,
         }
+    }
+
+    /// Puts another acknowledgement around its own.
+    pub(crate) fn wrap_acknowledgement(&mut self, wrap: impl FnOnce(Acknowledgement) -> Acknowledgement) {
+        self.acknowledgement = wrap(self.take_acknowledgement());
+    }
+
+    /// How many events were left out since this was asked last.
+    pub(crate) fn take_left_out(&mut self) -> usize {
+        std::mem::take(&mut self.left_out)
     }
 
     /// A batch of other events that is to be answered for as a part of this one.
@@ -221,6 +250,8 @@ pub struct BatchBuilder {
     formats: Arc<Formats>,
     slots: Vec<Slot>,
     bytes: usize,
+    decoded: usize,
+    text: usize,
     origin: Option<Arc<Origin>>,
 }
 
@@ -230,6 +261,8 @@ impl BatchBuilder {
         // More than four thousand million would not fit into memory.
         let index = self.records.len() as u32;
         let events = 0..decoded.events().len() as u32;
+        self.decoded += events.len();
+        self.text += decoded.text_len();
         self.slots.extend(events.map(|event| Slot { record: index, event, changes: None }));
         self.bytes += size_of::<(Record, Decoded)>() + record.data.len() + decoded.text_len();
         self.records.push((record, decoded));
@@ -269,7 +302,8 @@ impl BatchBuilder {
 
     /// The batch, for which `acknowledgement` answers.
     pub fn build(self, acknowledgement: Acknowledgement) -> Batch {
-        let BatchBuilder { records, formats, slots, bytes, origin } = self;
-        Batch { contents: Arc::new(Contents { records, formats, bytes }), slots, acknowledgement, origin }
+        let BatchBuilder { records, formats, slots, bytes, decoded, text, origin } = self;
+        let contents = Arc::new(Contents { records, formats, bytes, decoded, text });
+        Batch { contents, slots, acknowledgement, origin, left_out: 0 }
     }
 }

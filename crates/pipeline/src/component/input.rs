@@ -1,6 +1,7 @@
 //! Channels between components: bounded by events and by bytes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -21,38 +22,71 @@ impl Input {
 
     /// The next batch; `None` if no more will come. Nothing is lost if it is not waited for to the end.
     pub async fn recv(&mut self) -> Option<Batch> {
-        let batch = self.receiver.recv().await?;
-        self.counters.received(&batch);
+        let mut batch = {
+            let _waits = self.counters.wait();
+            self.receiver.recv().await?
+        };
+        self.counters.received(&mut batch);
         Some(batch)
     }
 }
 
-/// What waits in it counts by events and by bytes. A batch that is larger than the bound is let through alone.
-pub(crate) fn channel(max_events: usize, max_bytes: usize) -> (Sender, Receiver) {
+/// What waits in it counts by events and by bytes, and shows in the counters of who takes it. A batch that is larger than
+/// the bound is let through alone.
+pub(crate) fn channel(max_events: usize, max_bytes: usize, counters: Arc<Counters>) -> (Sender, Receiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    (Sender { sender, events: Room::new(max_events), bytes: Room::new(max_bytes) }, Receiver(receiver))
+    counters.room[0].store(max_events as u64, Ordering::Relaxed);
+    counters.room[1].store(max_bytes as u64, Ordering::Relaxed);
+    (Sender { sender, events: Room::new(max_events), bytes: Room::new(max_bytes), counters }, Receiver(receiver))
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Sender {
-    sender: mpsc::UnboundedSender<(Batch, [OwnedSemaphorePermit; 2])>,
+    sender: mpsc::UnboundedSender<(Batch, Place)>,
     events: Room,
     bytes: Room,
+    counters: Arc<Counters>,
 }
 
 impl Sender {
     /// Waits until there is room. If nobody receives any more the batch comes back.
     pub(crate) async fn send(&self, batch: Batch) -> Result<(), Batch> {
+        let (events, bytes) = (batch.len(), batch.bytes());
         let room = tokio::select! {
             biased;
             () = self.sender.closed() => return Err(batch),
             // First events, then bytes, with every sender: those that have the one wait for the receiver alone.
-            room = async { Some([self.events.take(batch.len()).await?, self.bytes.take(batch.bytes()).await?]) } => room,
+            room = async { Some([self.events.take(events).await?, self.bytes.take(bytes).await?]) } => room,
         };
         match room {
-            Some(room) => self.sender.send((batch, room)).map_err(|error| error.0.0),
+            Some(room) => {
+                let place = Place::new(room, events, bytes, self.counters.clone());
+                self.sender.send((batch, place)).map_err(|error| error.0.0)
+            }
             None => Err(batch),
         }
+    }
+}
+
+/// The place of a batch that waits.
+#[derive(Debug)]
+struct Place {
+    _room: [OwnedSemaphorePermit; 2],
+    events: usize,
+    bytes: usize,
+    counters: Arc<Counters>,
+}
+
+impl Place {
+    fn new(room: [OwnedSemaphorePermit; 2], events: usize, bytes: usize, counters: Arc<Counters>) -> Self {
+        counters.waiting.add(events, bytes);
+        Place { _room: room, events, bytes, counters }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.counters.waiting.subtract(self.events, self.bytes);
     }
 }
 
@@ -76,11 +110,11 @@ impl Room {
 }
 
 #[derive(Debug)]
-pub(crate) struct Receiver(mpsc::UnboundedReceiver<(Batch, [OwnedSemaphorePermit; 2])>);
+pub(crate) struct Receiver(mpsc::UnboundedReceiver<(Batch, Place)>);
 
 impl Receiver {
     pub(crate) async fn recv(&mut self) -> Option<Batch> {
         // Its room is free as soon as it is taken.
-        self.0.recv().await.map(|(batch, _room)| batch)
+        self.0.recv().await.map(|(batch, _place)| batch)
     }
 }

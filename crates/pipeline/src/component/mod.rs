@@ -20,6 +20,7 @@ mod sink;
 mod source;
 mod transform;
 mod value;
+mod watch;
 
 pub use ack::{Acknowledgement, Outcome};
 pub use batch::{Batch, BatchBuilder, Fate, Origin};
@@ -38,6 +39,7 @@ pub(crate) use source::ShutdownSender;
 pub use source::{Shutdown, Source, SourceConfig, SourceContext};
 pub use transform::{Emitted, Transform, TransformConfig, Way};
 pub use value::Value;
+pub use watch::{ShardStatus, StreamStatus, WatchedStream, WatchedStreams};
 
 use std::path::{Path, PathBuf};
 

@@ -49,8 +49,8 @@ impl Outputs {
     /// # Errors
     ///
     /// [`Closed`] if one of them has ended, whose part is abandoned. The others have theirs.
-    pub async fn send(&mut self, batch: Batch) -> Result<(), Closed> {
-        self.counters.sent(&batch);
+    pub async fn send(&mut self, mut batch: Batch) -> Result<(), Closed> {
+        self.counters.sent(&mut batch);
         self.own.send(batch).await
     }
 
@@ -60,13 +60,14 @@ impl Outputs {
     /// # Errors
     ///
     /// As for [`send`](Self::send).
-    pub async fn offer(&mut self, output: &str, batch: Batch) -> Result<(), Closed> {
-        match self.named.get(output) {
-            Some(output) => {
-                self.counters.sent(&batch);
+    pub async fn offer(&mut self, output: &str, mut batch: Batch) -> Result<(), Closed> {
+        match self.named.get_key_value(output) {
+            Some((name, output)) => {
+                self.counters.offered(name, &mut batch);
                 output.send(batch).await
             }
             None => {
+                self.counters.left_out(batch.len());
                 batch.acknowledge(Outcome::Delivered);
                 Ok(())
             }
@@ -79,9 +80,10 @@ impl Outputs {
     /// # Errors
     ///
     /// As for [`send`](Self::send).
-    pub async fn send_to(&mut self, output: &str, batch: Batch) -> Result<(), Closed> {
-        self.counters.set_aside(output, &batch);
-        match (self.named.get(output), &self.keeper) {
+    pub async fn send_to(&mut self, output: &str, mut batch: Batch) -> Result<(), Closed> {
+        let taker = self.named.get(output);
+        self.counters.set_aside(output, &mut batch, taker.is_some() || self.keeper.is_some());
+        match (taker, &self.keeper) {
             (Some(output), _) => return output.send(batch).await,
             // Nothing is in it that could be kept.
             (None, _) if batch.is_empty() => batch.acknowledge(Outcome::Delivered),

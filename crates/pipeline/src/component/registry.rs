@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 
 use super::{SinkConfig, SourceConfig, TransformConfig};
 use crate::config::{Mistake, Node, read_config};
@@ -36,6 +37,12 @@ impl Kind {
             Kind::Transform => "transforms",
             Kind::Sink => "sinks",
         }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

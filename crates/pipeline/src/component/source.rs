@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::output::Outputs;
+use super::watch::WatchedStreams;
 use super::{BuildContext, BuildError, ComponentError};
 
 /// What a source is configured with. It is read by serde, and builds the source.
@@ -49,11 +50,13 @@ pub struct SourceContext {
     pub shutdown: Shutdown,
     /// How long ending may take.
     pub drain_timeout: Duration,
+    /// Where it may tell of the streams that it reads.
+    pub streams: WatchedStreams,
 }
 
 impl SourceContext {
-    pub(crate) fn new(outputs: Outputs, shutdown: Shutdown, drain_timeout: Duration) -> Self {
-        SourceContext { outputs, shutdown, drain_timeout }
+    pub(crate) fn new(outputs: Outputs, shutdown: Shutdown, drain_timeout: Duration, streams: WatchedStreams) -> Self {
+        SourceContext { outputs, shutdown, drain_timeout, streams }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Which components there are, with what all of them have in common.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
+use super::api::api;
 use super::interpolate::interpolate;
 use super::tree::{Key, Node, NodeValue, Place};
 use super::{ConfigError, ConfigFile, Mistake, listed, read_config};
@@ -18,6 +20,9 @@ pub(crate) struct Config {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) quarantine: QuarantineConfig,
     pub(crate) components: Vec<Component>,
+    /// Where to tell how the pipeline stands, if anywhere.
+    #[cfg_attr(not(feature = "api"), expect(dead_code))]
+    pub(crate) api: Option<SocketAddr>,
     /// Tests of transforms, as they are written.
     #[cfg_attr(not(feature = "transforms"), expect(dead_code))]
     pub(crate) tests: Vec<Node>,
@@ -94,7 +99,7 @@ impl Default for Buffer {
     }
 }
 
-const TOP: [&str; 6] = ["data_dir", "quarantine", "sources", "transforms", "sinks", "tests"];
+const TOP: [&str; 7] = ["data_dir", "api", "quarantine", "sources", "transforms", "sinks", "tests"];
 
 /// Reads all files: what could be read, and all that is wrong as far as it shows without looking at how components hang
 /// together.
@@ -107,6 +112,7 @@ pub(crate) fn load(
     let mut config = Config { files: files.into(), ..Config::default() };
     let files = config.files.clone();
     let mut data_dir: Option<Node> = None;
+    let mut api_place: Option<Place> = None;
     for (index, file) in files.iter().enumerate() {
         let before = mistakes.len();
         let mut root = Node::parse(index, &file.text, &mut mistakes);
@@ -127,6 +133,14 @@ pub(crate) fn load(
                     _ => {
                         let message = format!("expected an array of tests, found {}", node.kind());
                         mistakes.push(Mistake::at(node.place, message).hint("write each as a table [[tests]]"));
+                    }
+                },
+                "api" => match &api_place {
+                    Some(first) => mistakes
+                        .push(Mistake::at(node.place, "api is set twice").other(first.clone(), "it is also set here")),
+                    None => {
+                        config.api = api(&node, &mut mistakes);
+                        api_place = Some(node.place);
                     }
                 },
                 "data_dir" => match (&data_dir, node.text()) {

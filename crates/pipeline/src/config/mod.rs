@@ -7,6 +7,7 @@
 //!   value of the environment cannot change its structure. Names are `[A-Z_][A-Z0-9_]*`: AWS's `${version}` in a format of
 //!   flow logs stays. Keys and `flow_log_format` are never touched.
 
+mod api;
 mod components;
 mod deserialize;
 mod interpolate;

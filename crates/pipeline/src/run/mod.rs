@@ -9,32 +9,37 @@
 //!
 //! A component that fails ends the sources that it depends on, in the same orderly way, and no others.
 
+mod counters;
+mod metrics;
 mod report;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
+use tracing::Instrument;
 
 use crate::component::{
-    ComponentError, Emitted, Input, Kind, Outputs, Shutdown, ShutdownSender, Sink, SinkContext, Source, SourceContext,
-    Transform, Way,
+    ComponentError, Emitted, Input, Kind, Outputs, ShutdownSender, Sink, SinkContext, Source, SourceContext, Transform,
+    Way,
 };
-pub(crate) use report::Counters;
+pub(crate) use counters::Counters;
+pub(crate) use metrics::Watched;
+pub use metrics::{Buffer, ComponentMetrics, ComponentState, Events, Metrics, Snapshot};
 pub use report::{ComponentReport, Failure, Report};
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Components that were built and connected, and do not run yet.
 #[must_use = "a pipeline does nothing until it runs"]
 pub struct Pipeline {
+    /// In the order of the components in `metrics`.
     pub(crate) tasks: Vec<Task>,
+    pub(crate) metrics: Metrics,
+    /// Where to tell how it stands.
+    #[cfg(feature = "api")]
+    pub(crate) api: Option<std::net::SocketAddr>,
 }
 
 pub(crate) struct Task {
-    pub(crate) id: String,
-    pub(crate) kind: Kind,
-    pub(crate) type_name: String,
-    pub(crate) counters: Arc<Counters>,
     pub(crate) work: Work,
     /// The sources that lie before it, by index.
     pub(crate) sources: Vec<usize>,
@@ -48,7 +53,8 @@ pub(crate) enum Work {
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.tasks.iter().map(|task| (&task.id, &task.type_name))).finish()
+        let components = self.metrics.components().iter();
+        f.debug_list().entries(components.map(|component| (&component.id, &component.type_name))).finish()
     }
 }
 
@@ -56,15 +62,29 @@ impl Pipeline {
     /// How many components it has, by kind: sources, transforms, sinks.
     pub fn len_by_kind(&self) -> [usize; 3] {
         [Kind::Source, Kind::Transform, Kind::Sink]
-            .map(|kind| self.tasks.iter().filter(|task| task.kind == kind).count())
+            .map(|kind| self.metrics.components().iter().filter(|component| component.kind == kind).count())
     }
 
-    /// Runs until all sources have ended, or `shutdown` completes and the rest is done, which may take `deadline`.
+    /// A handle that tells how it stands, while it runs and after.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    /// Runs until all sources have ended, or `shutdown` completes and the rest is done, which may take `deadline`. If the
+    /// configuration wants the API, it is there all the while; if it cannot be had, nothing runs, and the report says why.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
     pub async fn run(self, shutdown: impl Future<Output = ()>, deadline: Duration) -> Report {
+        #[cfg(feature = "api")]
+        let api = match self.api {
+            None => None,
+            Some(address) => match crate::api::Server::start(address, self.metrics()).await {
+                Ok(server) => Some(server),
+                Err(error) => return Report { api_failure: Some(error), ..Report::of(&self.metrics) },
+            },
+        };
         let mut running = Running::start(self, deadline);
         tokio::pin!(shutdown);
         let mut end = None;
@@ -73,6 +93,7 @@ impl Pipeline {
                 biased;
                 () = &mut shutdown, if end.is_none() => {
                     tracing::info!("asked to end");
+                    running.metrics.end();
                     running.sources.values().for_each(ShutdownSender::request);
                     end = Some(tokio::time::Instant::now() + deadline);
                 }
@@ -86,6 +107,11 @@ impl Pipeline {
                 }
             }
         }
+        running.metrics.end();
+        #[cfg(feature = "api")]
+        if let Some(api) = api {
+            api.end().await;
+        }
         running.report()
     }
 }
@@ -98,50 +124,65 @@ pub(crate) async fn sleep_until(end: Option<tokio::time::Instant>) {
     }
 }
 
-/// What of a component is kept while it runs.
-struct Known {
-    id: String,
-    kind: Kind,
-    type_name: String,
-    counters: Arc<Counters>,
-    sources: Vec<usize>,
-    has_ended: bool,
-}
-
 struct Running {
     set: JoinSet<Result<(), ComponentError>>,
+    /// Which component each task is.
     indices: HashMap<Id, usize>,
-    known: Vec<Known>,
+    metrics: Metrics,
+    /// The sources before each component.
+    upstream: Vec<Vec<usize>>,
     sources: HashMap<usize, ShutdownSender>,
     failures: Vec<Failure>,
-    was_cut_off: bool,
+    unfinished: Vec<String>,
 }
 
 impl Running {
     fn start(pipeline: Pipeline, deadline: Duration) -> Self {
+        let [sources, transforms, sinks] = pipeline.len_by_kind();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), sources, transforms, sinks, "pipeline started");
         let mut running = Running {
             set: JoinSet::new(),
             indices: HashMap::new(),
-            known: Vec::new(),
+            metrics: pipeline.metrics,
+            upstream: Vec::new(),
             sources: HashMap::new(),
             failures: Vec::new(),
-            was_cut_off: false,
+            unfinished: Vec::new(),
         };
-        for (index, task) in pipeline.tasks.into_iter().enumerate() {
-            let Task { id, kind, type_name, counters, work, sources } = task;
-            let handle = match work {
+        let metrics = running.metrics.clone();
+        metrics.start();
+        for (index, (task, component)) in pipeline.tasks.into_iter().zip(metrics.components()).enumerate() {
+            let Watched { id, kind, type_name, .. } = component;
+            component.set(ComponentState::Running);
+            tracing::info!(
+                component_id = id,
+                component_kind = kind.name(),
+                component_type = type_name,
+                "component started"
+            );
+            let span = tracing::info_span!(
+                "component",
+                component_id = id,
+                component_kind = kind.name(),
+                component_type = type_name
+            );
+            let set = &mut running.set;
+            let handle = match task.work {
                 Work::Source(source, outputs) => {
                     let (sender, shutdown) = ShutdownSender::new();
                     running.sources.insert(index, sender);
-                    running.set.spawn(run_source(source, outputs, shutdown, deadline))
+                    let context = SourceContext::new(outputs, shutdown, deadline, component.streams.clone());
+                    set.spawn(run_source(source, context).instrument(span))
                 }
                 Work::Transform(transform, input, outputs) => {
-                    running.set.spawn(run_transform(transform, input, outputs))
+                    set.spawn(run_transform(transform, input, outputs).instrument(span))
                 }
-                Work::Sink(sink, input, outputs) => running.set.spawn(sink.run(input, SinkContext::new(outputs))),
+                Work::Sink(sink, input, outputs) => {
+                    set.spawn(sink.run(input, SinkContext::new(outputs)).instrument(span))
+                }
             };
             running.indices.insert(handle.id(), index);
-            running.known.push(Known { id, kind, type_name, counters, sources, has_ended: false });
+            running.upstream.push(task.sources);
         }
         running
     }
@@ -152,34 +193,68 @@ impl Running {
             Err(error) => (error.id(), Err(ComponentError::new("it panicked, which is a bug").caused_by(error))),
         };
         let Some(index) = self.indices.get(&id).copied() else { return };
-        self.known[index].has_ended = true;
-        let Err(error) = result else { return };
-        let known = &self.known[index];
-        tracing::error!(component_id = known.id, error = %chain(&error), "component failed");
-        for source in &known.sources {
+        let component = &self.metrics.components()[index];
+        let Watched { id, kind, type_name, .. } = component;
+        let Err(error) = result else {
+            component.set(ComponentState::Ended);
+            let ComponentReport { received_events, sent_events, .. } = component.report();
+            tracing::info!(
+                component_id = id,
+                component_kind = kind.name(),
+                component_type = type_name,
+                received_events,
+                sent_events,
+                "component ended"
+            );
+            return;
+        };
+        component.set(ComponentState::Failed);
+        component.counters.failed();
+        tracing::error!(
+            component_id = id,
+            component_kind = kind.name(),
+            component_type = type_name,
+            error = %chain(&error),
+            hint = error.hint(),
+            "component failed"
+        );
+        for source in &self.upstream[index] {
             if let Some(sender) = self.sources.get(source) {
                 sender.request();
             }
         }
-        self.failures.push(Failure { id: known.id.clone(), kind: known.kind, error });
+        self.failures.push(Failure { id: id.clone(), kind: *kind, error });
     }
 
     /// Ends what still runs, and sees that all it held is abandoned.
     async fn cut_off(&mut self) {
-        self.was_cut_off = true;
+        let components = self.metrics.components().iter();
+        for component in components.filter(|component| component.state() == ComponentState::Running) {
+            tracing::error!(
+                component_id = component.id,
+                component_kind = component.kind.name(),
+                component_type = component.type_name,
+                "component was not done by the deadline, and is cut off"
+            );
+            component.set(ComponentState::Failed);
+            self.unfinished.push(component.id.clone());
+        }
         self.set.shutdown().await;
     }
 
     fn report(self) -> Report {
-        let unfinished = self.known.iter().filter(|known| self.was_cut_off && !known.has_ended);
+        Report { failures: self.failures, unfinished: self.unfinished, ..Report::of(&self.metrics) }
+    }
+}
+
+impl Report {
+    /// What was counted, without anything that went wrong.
+    fn of(metrics: &Metrics) -> Self {
         Report {
-            unfinished: unfinished.map(|known| known.id.clone()).collect(),
-            components: self
-                .known
-                .into_iter()
-                .map(|known| known.counters.report(known.id, known.kind, known.type_name))
-                .collect(),
-            failures: self.failures,
+            components: metrics.components().iter().map(Watched::report).collect(),
+            failures: Vec::new(),
+            unfinished: Vec::new(),
+            api_failure: None,
         }
     }
 }
@@ -196,13 +271,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn run_source(
-    source: Box<dyn Source>,
-    outputs: Outputs,
-    shutdown: Shutdown,
-    deadline: Duration,
-) -> Result<(), ComponentError> {
-    source.run(SourceContext::new(outputs, shutdown, deadline)).await
+async fn run_source(source: Box<dyn Source>, context: SourceContext) -> Result<(), ComponentError> {
+    source.run(context).await
 }
 
 async fn run_transform(

@@ -14,11 +14,13 @@ use kinesis_logs_source::{
 use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
+use super::watched::Watched;
 use crate::codecs::{DecodingConfig, RecordDecoder, UNDECODABLE};
 use crate::component::{
     Acknowledgement, BuildContext, BuildError, ComponentError, Origin, Outcome, Outputs, Problem, Shutdown,
-    ShutdownSender, Source, SourceConfig, SourceContext,
+    ShutdownSender, Source, SourceConfig, SourceContext, WatchedStreams,
 };
 
 /// Reads one or several Amazon Kinesis data streams: every shard, through resharding. What all sinks have durably accepted
@@ -219,7 +221,7 @@ struct AwsKinesisStreams {
 #[async_trait]
 impl Source for AwsKinesisStreams {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { outputs, mut shutdown, drain_timeout } = context;
+        let SourceContext { outputs, mut shutdown, drain_timeout, streams } = context;
         let client = KinesisClient::connect(self.config.options()).await;
         let client = client.map_err(|error| ComponentError::new("cannot connect").caused_by(error))?;
         // If one stream cannot go on, the others are ended in an orderly way.
@@ -232,6 +234,7 @@ impl Source for AwsKinesisStreams {
                 decoder: self.decoder.clone(),
                 outputs: outputs.clone(),
                 shutdown: ended.clone(),
+                watched: streams.clone(),
             };
             let store = self.store(&client, &reading.stream).await?;
             let mut consumer = Consumer::builder(client.clone(), store, reading.stream.clone())
@@ -253,7 +256,7 @@ impl Source for AwsKinesisStreams {
             {
                 consumer = consumer.fan_out(name);
             }
-            set.spawn(async move { reading.run(consumer).await });
+            set.spawn(reading.run(consumer).in_current_span());
         }
         drop(outputs);
         let mut result = Ok(());
@@ -338,6 +341,7 @@ struct Reading {
     decoder: RecordDecoder,
     outputs: Outputs,
     shutdown: Shutdown,
+    watched: WatchedStreams,
 }
 
 impl Reading {
@@ -345,9 +349,10 @@ impl Reading {
         self,
         consumer: kinesis_logs_source::ConsumerBuilder<KinesisClient, S>,
     ) -> Result<(), ComponentError> {
-        let Reading { stream, source, decoder: record_decoder, mut outputs, mut shutdown } = self;
+        let Reading { stream, source, decoder: record_decoder, mut outputs, mut shutdown, watched } = self;
         let mut decoder = record_decoder.decoder();
         let mut deliveries = consumer.batches();
+        watched.watch(Watched::new(&stream, &deliveries));
         let rejected = Arc::new(Notify::new());
         let mut failure = loop {
             let delivery = tokio::select! {

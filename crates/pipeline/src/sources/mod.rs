@@ -8,3 +8,5 @@ pub(crate) mod demo_logs;
 pub(crate) mod file;
 #[cfg(any(feature = "sources-demo_logs", feature = "sources-file"))]
 mod pending;
+#[cfg(feature = "sources-aws_kinesis_streams")]
+mod watched;
