@@ -133,6 +133,61 @@ async fn what_cannot_be_decoded_stops_the_run_or_goes_where_it_is_wanted() {
     assert!(decoded.stderr.contains("broken.bin"), "and says where it came from: {}", decoded.stderr);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_takes_is_kept_in_the_quarantine_and_can_be_read_again() {
+    let broken = crate::util::scratch_file("quarantined.bin", b"\x1f\x8b broken");
+    let mut flow_logs = FlowLogs::new(1).events_per_record(3);
+    let whole = flow_logs.next_record();
+    let records = crate::util::scratch_file("quarantined.gz", &whole.data);
+    let data_dir = scratch("quarantine").with_extension("data");
+    let _ = std::fs::remove_dir_all(&data_dir);
+    let config = format!(
+        r#"
+data_dir = "{}"
+[sources.in]
+type = "file"
+include = ["{broken}", "{records}"]
+[transforms.parsed]
+type = "remap"
+inputs = ["in"]
+drop_on_error = true
+reroute_dropped = true
+source = ". = parse_json!(.message)"
+[sinks.out]
+type = "console"
+inputs = ["parsed"]
+encoding.codec = "json"
+"#,
+        data_dir.display()
+    );
+    let path = crate::util::scratch_file("quarantine.toml", config.as_bytes());
+    let finished = run(None, &["run", &path]).await;
+    assert_eq!((finished.status, finished.stdout.as_str()), (0, ""), "{}", finished.stderr);
+    assert!(finished.stderr.contains("put into quarantine"), "{}", finished.stderr);
+    let folder = data_dir.join("quarantine");
+    let kept = lines_of(&folder);
+    assert_eq!(kept.len(), 4, "a record, and three events: {kept:?}");
+    assert!(kept.iter().any(|line| line.contains("quarantined.bin") && line.contains("H4sgYnJva2Vu")), "{kept:?}");
+
+    // A record each, of the log group that it came from.
+    let day = format!("{}/parsed.dropped-*.ndjson", folder.display());
+    let again = format!(
+        "[sources.in]\ntype = \"file\"\ninclude = [\"{day}\"]\n[sinks.out]\ntype = \"console\"\ninputs = [\"in\"]\n\
+         encoding.codec = \"csv\"\nencoding.csv.fields = [\"%aws.log_group\", \"message\"]\n"
+    );
+    let path = crate::util::scratch_file("again.toml", again.as_bytes());
+    let shown = run(None, &["run", &path]).await;
+    assert_eq!(shown.status, 0, "{}", shown.stderr);
+    let lines: Vec<&str> = shown.stdout.lines().filter_map(|line| line.split_once(',')).map(|(_, line)| line).collect();
+    assert_eq!(lines, whole.lines);
+    assert!(shown.stdout.lines().all(|line| !line.starts_with(',')), "the log group: {}", shown.stdout);
+
+    let off = crate::util::scratch_file("off.toml", format!("quarantine.enabled = false\n{config}").as_bytes());
+    let stopped = run(None, &["run", &off]).await;
+    assert_eq!(stopped.status, 1);
+    assert!(stopped.stderr.contains("hint: let a sink take <id>.undecodable"), "{}", stopped.stderr);
+}
+
 /// The lines of all files in a folder.
 fn lines_of(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());

@@ -51,12 +51,11 @@
 //!
 //! | reader | beside inflating the same records | beside kcl-rs 0.1.4 |
 //! |---|---|---|
-//! | [`Reader`] | 0.63 | 0.57 |
-//! | [`Consumer`], leases in DynamoDB | 0.59 | 0.61 |
-//! | kcl-rs 0.1.4, polling | 0.97 | 1 |
+//! | [`Reader`] | 0.28 | 0.27 |
+//! | [`Consumer`], leases in DynamoDB | 0.26 | 0.23 |
+//! | kcl-rs 0.1.4, polling | 1.20 | 1 |
 //!
-//! Rounds differ by a fifth, so that the first two cannot be told apart. Of a `Reader`'s instructions, as callgrind counts
-//! them, seven in ten are the SDK's reading of the JSON strings that payloads come in.
+//! Rounds differ by more than the first two do. Half of what is left is the kernel's, for bringing the answers.
 //!
 //! Shards on which nothing happens cost, one process with the leases of all of them, each asked once a second (`cargo run
 //! --workspace --example idle_cost`, Linux, in the profile `dev`, which builds this crate optimised):

@@ -112,6 +112,7 @@ pub(crate) fn load(
     let mut config = Config { files: files.into(), ..Config::default() };
     let files = config.files.clone();
     let mut data_dir: Option<Node> = None;
+    let mut quarantine = None;
     let mut api_place: Option<Place> = None;
     for (index, file) in files.iter().enumerate() {
         let before = mistakes.len();
@@ -127,7 +128,10 @@ pub(crate) fn load(
                 "sources" => components(Kind::Source, node, registry, &mut config, &mut mistakes),
                 "transforms" => components(Kind::Transform, node, registry, &mut config, &mut mistakes),
                 "sinks" => components(Kind::Sink, node, registry, &mut config, &mut mistakes),
-                "quarantine" => config.quarantine = read_config(&node, &mut mistakes).unwrap_or_default(),
+                "quarantine" => {
+                    config.quarantine = read_config(&node, &mut mistakes).unwrap_or_default();
+                    quarantine = Some(node.place);
+                }
                 "tests" => match node.value {
                     NodeValue::Array(tests) => config.tests.extend(tests),
                     _ => {
@@ -160,6 +164,12 @@ pub(crate) fn load(
                 ),
             }
         }
+    }
+    if let Some(place) = quarantine.filter(|_| config.quarantine.enabled == Some(true))
+        && config.quarantine_folder().is_none()
+    {
+        let mistake = Mistake::at(place, "the quarantine has no place");
+        mistakes.push(mistake.hint("set data_dir, or quarantine.path"));
     }
     (config, mistakes)
 }

@@ -86,7 +86,7 @@ struct RequestConfig {
     /// all are, nothing more is taken: what they take in memory is this many times, and once more, `batch.max_bytes` and about
     /// 16 MiB of what events were read from. Default: 4.
     concurrency: usize,
-    /// How often a request is sent again that was not answered, or by 408, 429 or 5xx. Then the sink ends, and its events are
+    /// How often a request is sent again that was not answered, or by 401, 403, 408, 429 or 5xx. Then the sink ends, and its events are
     /// abandoned. Default: for ever.
     retry_attempts: Option<u64>,
     /// The most seconds before a request is sent again for the first time. They double each time, and chance takes any part of

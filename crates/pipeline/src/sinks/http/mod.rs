@@ -8,7 +8,7 @@
 //! | answer | what becomes of the events |
 //! |---|---|
 //! | 2xx | delivered |
-//! | none, 408, 429, 5xx | sent again, for ever or `request.retry_attempts` times; then abandoned, and the sink ends with an error |
+//! | none, 401, 403, 408, 429, 5xx | sent again, for ever or `request.retry_attempts` times; then abandoned, and the sink ends with an error |
 //! | anything else, redirects too | they go to the output `rejected`; if nobody takes from it, to the quarantine |
 //!
 //! What was sent and not answered may have arrived: it arrives again then.

@@ -23,7 +23,8 @@ impl Verdict {
     pub(super) fn of(status: StatusCode) -> Self {
         match status.as_u16() {
             200..=299 => Verdict::Delivered,
-            408 | 429 | 500..=599 => Verdict::Retry,
+            // Credentials can be mended where the server is; were they taken for the events' fault, all would be put aside.
+            401 | 403 | 408 | 429 | 500..=599 => Verdict::Retry,
             _ => Verdict::Rejected,
         }
     }
@@ -78,9 +79,9 @@ mod tests {
     fn a_status_says_whether_events_are_delivered_come_again_or_are_never_taken() {
         for (statuses, verdict) in [
             (&[200, 201, 202, 204][..], Verdict::Delivered),
-            (&[408, 429, 500, 502, 503, 504, 507], Verdict::Retry),
+            (&[401, 403, 408, 429, 500, 502, 503, 504, 507], Verdict::Retry),
             // A redirect that is followed with another method would lose them.
-            (&[301, 302, 307, 400, 401, 403, 404, 413, 422], Verdict::Rejected),
+            (&[301, 302, 307, 400, 404, 413, 422], Verdict::Rejected),
         ] {
             for status in statuses {
                 assert_eq!(Verdict::of(StatusCode::from_u16(*status).unwrap()), verdict, "{status}");
