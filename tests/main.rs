@@ -6,6 +6,7 @@ mod checkpoints;
 mod decode;
 mod fleet;
 mod kcl;
+mod kills;
 mod moto;
 mod parity;
 mod pipeline;

@@ -1,10 +1,11 @@
 //! Any [`KinesisApi`] as a server that speaks AWS JSON 1.1.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::post;
 use base64::Engine;
@@ -44,6 +45,42 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// A server that notes the lines of all that is sent to it, and now and then refuses to.
+pub struct Collector {
+    server: Server,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Collector {
+    /// Starts a server that answers one of `refuse_one_of` requests by 503, without noting what it held.
+    pub async fn start(refuse_one_of: u64) -> Self {
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (noted, requests) = (lines.clone(), Arc::new(AtomicU64::new(0)));
+        let app = Router::new().fallback(move |body: String| {
+            let (lines, request) = (noted.clone(), requests.fetch_add(1, Ordering::Relaxed));
+            async move {
+                if request % refuse_one_of == refuse_one_of - 1 {
+                    return StatusCode::SERVICE_UNAVAILABLE;
+                }
+                let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.extend(body.lines().map(str::to_owned));
+                StatusCode::OK
+            }
+        });
+        Collector { server: Server::start(app.layer(DefaultBodyLimit::disable())).await, lines }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> &str {
+        self.server.endpoint()
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

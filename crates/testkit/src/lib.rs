@@ -21,4 +21,4 @@ mod http;
 pub use dynamodb::DynamoDbEmulator;
 pub use emulator::Emulator;
 pub use fake::{FakeKinesis, FanOut, Operation, World};
-pub use http::{Server, answer_all, serve};
+pub use http::{Collector, Server, answer_all, serve};

@@ -11,16 +11,17 @@ use serde_json::Value;
 use crate::finish;
 use crate::server::{Received, Server};
 
-/// An example's text, and the table of one of its sinks.
-fn example(name: &str, sink: &str) -> (String, String) {
+/// An example's text, and the tables of some of its components.
+fn example(name: &str, tables: &[&str]) -> (String, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
     let text = std::fs::read_to_string(path).unwrap();
-    let table = text.split("\n\n").find(|part| part.starts_with(&format!("[sinks.{sink}]"))).unwrap().to_owned();
-    (text, table)
+    let table = |name: &&str| text.split("\n\n").find(|part| part.starts_with(&format!("[{name}]"))).unwrap();
+    let tables = tables.iter().map(table).collect::<Vec<_>>().join("\n\n");
+    (text, tables)
 }
 
-/// What a sink sends of two hundred flow logs that come by the name that it takes them from.
-async fn received(table: &str, input: &str, variables: &[(&str, &str)]) -> Vec<Received> {
+/// What is sent of two hundred flow logs that come by the name of the source.
+async fn received(tables: &str, input: &str, variables: &[(&str, &str)]) -> Vec<Received> {
     let (server, uri) = Server::start([]).await;
     let source =
         format!("[sources.{input}]\ntype = 'demo_logs'\ncount = 200\nevents_per_record = 50\ninterval = 0.0\n");
@@ -28,19 +29,24 @@ async fn received(table: &str, input: &str, variables: &[(&str, &str)]) -> Vec<R
         true => Some(uri.clone()),
         false => variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
     };
-    let files = vec![ConfigFile::new("test", format!("{source}{table}"))];
+    let files = vec![ConfigFile::new("test", format!("{source}{tables}"))];
     let pipeline = Pipeline::build_with(files, &built_in(), &lookup).unwrap_or_else(|error| panic!("{error}"));
     let report = finish(pipeline).await;
     assert!(report.is_clean(), "{report:?}");
     server.received()
 }
 
-/// The objects of a body that was compressed, one a line.
-fn objects(received: &Received) -> Vec<serde_json::Map<String, Value>> {
+/// A body that was compressed.
+fn inflated(received: &Received) -> String {
     assert_eq!(received.header("content-encoding"), "gzip");
     let mut inflated = flate2::write::GzDecoder::new(Vec::new());
     inflated.write_all(&received.body).unwrap();
-    let text = String::from_utf8(inflated.finish().unwrap()).unwrap();
+    String::from_utf8(inflated.finish().unwrap()).unwrap()
+}
+
+/// The objects of a body that was compressed, one a line.
+fn objects(received: &Received) -> Vec<serde_json::Map<String, Value>> {
+    let text = inflated(received);
     assert!(text.ends_with('\n'));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -48,7 +54,7 @@ fn objects(received: &Received) -> Vec<serde_json::Map<String, Value>> {
 // https://vector.dev/docs/reference/configuration/sources/http_server/
 #[tokio::test]
 async fn vector_gets_a_json_object_a_line() {
-    let (text, table) = example("http_to_vector.toml", "vector");
+    let (text, table) = example("http_to_vector.toml", &["sinks.vector"]);
     for setting in ["path = \"/rejects\"", "framing.method = \"newline_delimited\"", "decoding.codec = \"json\""] {
         assert!(text.contains(setting), "what the sink does not do is told to do");
     }
@@ -64,7 +70,7 @@ async fn vector_gets_a_json_object_a_line() {
 // https://clickhouse.com/docs/interfaces/http
 #[tokio::test]
 async fn clickhouse_gets_rows_that_fit_the_table() {
-    let (text, table) = example("clickhouse.toml", "table");
+    let (text, table) = example("clickhouse.toml", &["sinks.table"]);
     let received = received(&table, "flows", &[("CLICKHOUSE_PASSWORD", "hunter2")]).await;
     assert_eq!(received.iter().map(|request| objects(request).len()).sum::<usize>(), 200);
     let columns = text.split_once("CREATE TABLE flow_logs (").unwrap().1.split_once(") ENGINE").unwrap().0;
@@ -80,6 +86,46 @@ async fn clickhouse_gets_rows_that_fit_the_table() {
         for object in objects(request) {
             assert_eq!(object.keys().map(String::as_str).collect::<BTreeSet<_>>(), columns);
             assert!(object["start"].is_u64() && object["srcaddr"].is_string(), "{object:?}");
+        }
+    }
+}
+
+// https://grafana.com/docs/loki/latest/reference/loki-http-api/#ingest-logs
+#[tokio::test]
+async fn loki_gets_pairs_of_a_time_and_a_line() {
+    let (_, tables) = example("loki.toml", &["transforms.pairs", "sinks.loki"]);
+    let received = received(&tables, "flows", &[]).await;
+    let mut lines = 0;
+    for request in &received {
+        assert_eq!((request.method.as_str(), request.uri.as_str()), ("POST", "/loki/api/v1/push"));
+        assert_eq!(request.header("content-type"), "application/json");
+        let body: Value = serde_json::from_str(&inflated(request)).unwrap();
+        assert_eq!(body["streams"].as_array().unwrap().len(), 1);
+        assert_eq!(body["streams"][0]["stream"]["job"], "kinesis-logs-reader");
+        for pair in body["streams"][0]["values"].as_array().unwrap() {
+            let nanoseconds = pair[0].as_str().unwrap();
+            assert!(nanoseconds.len() == 19 && nanoseconds.parse::<u64>().is_ok(), "{pair}");
+            assert!(pair[1].as_str().unwrap().starts_with("2 "), "{pair}");
+            assert_eq!(pair.as_array().unwrap().len(), 2);
+            lines += 1;
+        }
+    }
+    assert_eq!(lines, 200);
+}
+
+// https://docs.splunk.com/Documentation/Splunk/latest/Data/FormateventsforHTTPEventCollector
+#[tokio::test]
+async fn splunk_gets_events_with_their_times() {
+    let (_, tables) = example("splunk.toml", &["transforms.events", "sinks.splunk"]);
+    let received = received(&tables, "flows", &[("SPLUNK_TOKEN", "hunter2")]).await;
+    assert_eq!(received.iter().map(|request| objects(request).len()).sum::<usize>(), 200);
+    for request in &received {
+        assert_eq!((request.method.as_str(), request.uri.as_str()), ("POST", "/services/collector/event"));
+        assert_eq!(request.header("authorization"), "Splunk hunter2");
+        for object in objects(request) {
+            let names: Vec<&str> = object.keys().map(String::as_str).collect();
+            assert_eq!(names, ["event", "source", "sourcetype", "time"]);
+            assert!(object["event"].as_str().unwrap().starts_with("2 ") && object["time"].is_f64(), "{object:?}");
         }
     }
 }
