@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kinesis_logs_generator::FlowLogs;
-use kinesis_logs_testkit::{DynamoDbEmulator, Emulator};
+use kinesis_logs_testkit::{Collector, DynamoDbEmulator, Emulator};
 
 use crate::util::{Running, STREAM, command, finish, record, run, scratch};
 
@@ -24,6 +24,42 @@ async fn every_example_is_valid() {
         let shown = run(None, &["validate", path.to_str().unwrap()]).await.clean();
         assert!(shown.starts_with("valid: "), "{shown}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_for_vector_runs_with_another_source() {
+    let collector = Collector::start(u64::MAX).await;
+    let folder = scratch("vector").with_extension("data");
+    let _ = std::fs::remove_dir_all(&folder);
+    let mut flow_logs = FlowLogs::new(1).events_per_record(100);
+    let lines: Vec<String> = (0..20).flat_map(|_| flow_logs.next_record().lines).collect();
+    let rejected = lines.iter().filter(|line| line.contains(" REJECT ")).count();
+    let mut seen = BTreeMap::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vector")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let mut config = command(None, &["run", path.to_str().unwrap()]);
+        config.env("DIR", folder.join(&name)).env("URL", collector.endpoint()).env("PASSWORD", "hunter2");
+        let finished = finish(config).await;
+        assert_eq!(finished.status, 0, "{name}: {}", finished.stderr);
+        assert!(!finished.stderr.contains("hunter2"));
+        seen.insert(name.clone(), (finished.stdout, lines_of(&folder.join(name))));
+    }
+    let (_, rejects) = &seen["filter_to_file"];
+    assert!(rejects.len() == rejected && rejects.iter().all(|line| line.contains("\"action\":\"REJECT\"")));
+    let alerts = collector.lines();
+    assert_eq!(alerts.len(), rejected);
+    assert!(alerts.iter().all(|line| line.contains("\"severity\":") && !line.contains("\"message\":")), "{alerts:?}");
+    assert_eq!(seen["route_to_two_sinks"].1.len(), lines.len());
+    let (sampled, _) = &seen["sample_to_console"];
+    let kept = |line: &&str| line.contains(" 22 ") && line.contains(" REJECT ");
+    assert!((15..=25).contains(&sampled.lines().filter(|line| !kept(line)).count()), "{sampled}");
+    let hosts: BTreeSet<&str> =
+        lines.iter().map(|line| line.split(' ').nth(3).unwrap()).filter(|host| *host != "-").collect();
+    let deduped = &seen["dedupe_to_file"].1;
+    assert_eq!(deduped.iter().map(String::as_str).filter(|host| !host.is_empty()).collect::<BTreeSet<_>>(), hosts);
+    assert!(deduped.iter().filter(|host| !host.is_empty()).count() == hosts.len(), "each once");
+    assert_eq!(seen.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,6 +79,12 @@ pub(crate) struct Buffer {
     _when_full: WhenFull,
 }
 
+/// Whether a sink is waited for, as Vector has it: always.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Acknowledgements {
+    enabled: bool,
+}
+
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum BufferType {
@@ -237,7 +243,8 @@ fn component(
         Some(members.remove(index).1)
     };
     let (type_node, inputs) = (take("type"), if kind == Kind::Source { None } else { take("inputs") });
-    let buffer = if kind == Kind::Sink { take("buffer") } else { None };
+    let (buffer, acknowledgements) =
+        if kind == Kind::Sink { (take("buffer"), take("acknowledgements")) } else { (None, None) };
     let inputs = match (kind, inputs) {
         (Kind::Source, _) => Vec::new(),
         (_, Some(inputs)) => input_names(inputs, mistakes),
@@ -248,6 +255,12 @@ fn component(
         }
     };
     let buffer = buffer.and_then(|buffer| read_config(&buffer, mistakes)).unwrap_or_default();
+    if let Some(node) = acknowledgements
+        && read_config(&node, mistakes).is_some_and(|Acknowledgements { enabled }| !enabled)
+    {
+        let mistake = Mistake::at(node.place, "acknowledgements cannot be turned off");
+        mistakes.push(mistake.hint("what a sink has not accepted is never passed over; leave the key out"));
+    }
     let mut component = Component {
         id: key.name,
         kind,
