@@ -33,6 +33,8 @@ pub(crate) struct DurableFile {
     file: Option<File>,
     /// What was encoded and not committed.
     pub(crate) lines: Vec<u8>,
+    /// How long it was after the last write that succeeded.
+    len: u64,
     /// Whether something was written since the last commit.
     is_written: bool,
     /// When it was last written to.
@@ -41,7 +43,7 @@ pub(crate) struct DurableFile {
 
 impl DurableFile {
     pub(crate) fn new(path: PathBuf) -> Self {
-        DurableFile { path, file: None, lines: Vec::new(), is_written: false, used: Instant::now() }
+        DurableFile { path, file: None, lines: Vec::new(), len: 0, is_written: false, used: Instant::now() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -51,8 +53,7 @@ impl DurableFile {
     /// Appends the lines, and waits until the disk has them, and all that was written before.
     pub(crate) fn commit(&mut self, compression: Compression, now: Instant) -> Result<(), ComponentError> {
         self.used = now;
-        let committed = self.append(compression).and_then(|()| self.file.as_ref().map_or(Ok(()), File::sync_data));
-        self.is_written = false;
+        let committed = self.append(compression).and_then(|()| self.sync());
         committed.map_err(|error| self.failed(error))
     }
 
@@ -71,26 +72,64 @@ impl DurableFile {
         self.is_written || !self.lines.is_empty()
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data)?;
+        self.is_written = false;
+        Ok(())
+    }
+
     fn failed(&self, error: io::Error) -> ComponentError {
         ComponentError::new(format!("cannot write to {}", self.path.display())).caused_by(error)
     }
 
+    /// Where it fails the lines are still there, and the file is as it was: it may be tried again.
     fn append(&mut self, compression: Compression) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(open(&self.path, compression)?),
+            None => {
+                let file = open(&self.path, compression)?;
+                self.len = file.metadata()?.len();
+                self.file.insert(file)
+            }
         };
-        match compression {
-            Compression::None => file.write_all(&self.lines)?,
+        let written = match compression {
+            Compression::None => file.write_all(&self.lines),
             Compression::Gzip => {
                 let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
                 encoder.write_all(&self.lines)?;
-                file.write_all(&encoder.finish()?)?;
+                file.write_all(&encoder.finish()?)
             }
+        };
+        if let Err(error) = written {
+            self.step_back()?;
+            return Err(error);
         }
+        self.len = file.metadata()?.len();
         self.lines.clear();
         Ok(())
     }
+
+    /// Removes what was written in part, and lets go of the file, which may be moved meanwhile.
+    fn step_back(&mut self) -> io::Result<()> {
+        if let Some(file) = &self.file
+            && file.metadata()?.len() > self.len
+        {
+            file.set_len(self.len)?;
+        }
+        if self.is_written {
+            self.sync()?;
+            // What is on the disk now still waits for its commit.
+            self.is_written = true;
+        }
+        self.file = None;
+        Ok(())
+    }
+}
+
+/// Whether there will be room once somebody has made some.
+pub(crate) fn is_full(error: &ComponentError) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 /// Opens a file to append to, which is made with its folders if it is not there.

@@ -80,3 +80,33 @@ async fn a_batch_is_acknowledged_when_its_lines_are_in_the_file_and_soon() {
     assert!((3..=4).contains(&commits.len()), "in three seconds, about once a second: {commits:?}");
     std::fs::remove_file(&file).unwrap();
 }
+
+/// Where every write fails, as on a disk that is full.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_is_full_is_waited_for_and_nothing_is_lost() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("full-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, fresh) = (folder.join("out.log"), folder.join("fresh.log"));
+    std::os::unix::fs::symlink("/dev/full", &file).unwrap();
+    let toml = format!(
+        r#"
+        sources.flows = {{ type = "demo_logs", count = 500, interval = 0.0 }}
+        sinks.out = {{ type = "file", inputs = ["flows"], path = "{path}", encoding.codec = "text" }}
+    "#,
+        path = file.display()
+    );
+    let pipeline = Pipeline::build(vec![ConfigFile::new("test", toml)], &built_in()).unwrap();
+    let running = tokio::spawn(pipeline.run(std::future::pending(), Duration::from_secs(60)));
+    // Past the first attempt, which follows at once, and before the second.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!running.is_finished(), "it waits");
+    std::fs::write(&fresh, "what was there\n").unwrap();
+    std::fs::rename(&fresh, &file).unwrap();
+    let report = running.await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("what was there\n2 ") && text.lines().count() == 501, "{text}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}

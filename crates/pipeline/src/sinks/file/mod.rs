@@ -6,7 +6,7 @@
 //! then flushed to the disk. Only then are their batches acknowledged. A file therefore holds whole commits, and behind them
 //! at most a part of one that a crash cut off, which was not acknowledged and comes again. When a file is opened again, what was
 //! cut off at its end is removed: half a line, or, of a compressed file, in which every commit is a member of its own, half a
-//! member.
+//! member. While the disk is full it waits, and what lies before it does; any other failure ends it.
 
 mod template;
 
@@ -24,7 +24,7 @@ use crate::codecs::{Encoder, EncodingConfig};
 use crate::component::{
     Acknowledgement, Batch, BuildContext, BuildError, ComponentError, Input, Outcome, Sink, SinkConfig, SinkContext,
 };
-use crate::durable_file::{Compression, DurableFile};
+use crate::durable_file::{Compression, DurableFile, is_full};
 use crate::run::sleep_until;
 
 /// Appends events to files, a line each.
@@ -47,12 +47,13 @@ fn thirty() -> u64 {
 }
 
 impl SinkConfig for FileConfig {
-    fn build(&self, _: &BuildContext) -> Result<Box<dyn Sink>, BuildError> {
+    fn build(&self, context: &BuildContext) -> Result<Box<dyn Sink>, BuildError> {
         let mut problems = Vec::new();
         let template = PathTemplate::parse(&self.path).map_err(|problem| problems.push(problem.key("path")));
         let encoder = self.encoding.build().map_err(|problem| problems.push(problem));
         match (template, encoder) {
             (Ok(template), Ok(encoder)) => Ok(Box::new(FileSink {
+                id: context.id.clone(),
                 template,
                 encoder,
                 compression: self.compression,
@@ -72,10 +73,14 @@ impl SinkConfig for FileConfig {
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How many bytes of them, in all files.
 const COMMIT_BYTES: usize = 8 << 20;
+/// How long it waits at most until it looks whether a full disk has room.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How many are written in one go.
 const WRITE_BYTES: usize = 1 << 20;
 
 struct FileSink {
+    /// The component's name.
+    id: String,
     template: PathTemplate,
     encoder: Encoder,
     compression: Compression,
@@ -163,15 +168,29 @@ impl FileSink {
         Ok(())
     }
 
-    /// Lets `work` have the files where it may block.
+    /// Lets `work` have the files where it may block; again and again while the disk is full.
     async fn with_files(
         &mut self,
-        work: impl FnOnce(&mut HashMap<PathBuf, DurableFile>) -> Result<(), ComponentError> + Send + 'static,
+        work: impl Fn(&mut HashMap<PathBuf, DurableFile>) -> Result<(), ComponentError> + Clone + Send + 'static,
     ) -> Result<(), ComponentError> {
-        let mut files = std::mem::take(&mut self.files);
-        files.extend(self.current.take().map(|file| (file.path().to_owned(), file)));
-        let done = tokio::task::spawn_blocking(move || work(&mut files).map(|()| files)).await;
-        self.files = done.map_err(|error| ComponentError::new("writing ended").caused_by(error))??;
-        Ok(())
+        self.files.extend(self.current.take().map(|file| (file.path().to_owned(), file)));
+        let mut wait = Duration::from_secs(1);
+        loop {
+            let (mut files, work) = (std::mem::take(&mut self.files), work.clone());
+            let done = tokio::task::spawn_blocking(move || {
+                let done = work(&mut files);
+                (files, done)
+            });
+            let (files, done) = done.await.map_err(|error| ComponentError::new("writing ended").caused_by(error))?;
+            self.files = files;
+            match done {
+                Err(error) if is_full(&error) => {
+                    tracing::error!(component_id = %self.id, "{error}: the disk is full; tried again in {wait:?}");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+                done => return done,
+            }
+        }
     }
 }
