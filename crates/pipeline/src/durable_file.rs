@@ -67,6 +67,11 @@ impl DurableFile {
         Ok(())
     }
 
+    /// Lets go of the file, which is opened again when there is more to commit.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+    }
+
     /// Whether anything waits for a commit.
     pub(crate) fn is_dirty(&self) -> bool {
         self.is_written || !self.lines.is_empty()

@@ -2,6 +2,8 @@
 
 mod decoding;
 mod encoding;
+mod field;
 
 pub(crate) use decoding::{DecodingConfig, RecordDecoder, UNDECODABLE};
 pub(crate) use encoding::{Encoder, EncodingConfig};
+pub(crate) use field::FieldPath;

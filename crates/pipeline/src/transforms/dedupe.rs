@@ -10,7 +10,8 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 use serde::Deserialize;
 
-use super::field::{FieldPath, hash_value};
+use super::hash::hash_value;
+use crate::codecs::FieldPath;
 use crate::component::{
     Batch, BuildContext, BuildError, ComponentError, Emitted, Event, Problem, Transform, TransformConfig, ValueRef,
 };

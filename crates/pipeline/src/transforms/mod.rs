@@ -1,8 +1,8 @@
 //! What changes events on their way.
 
 pub(crate) mod dedupe;
-mod field;
 pub(crate) mod filter;
+mod hash;
 mod program;
 pub(crate) mod remap;
 pub(crate) mod route;

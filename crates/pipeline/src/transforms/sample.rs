@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::field::{FieldPath, hash_value};
+use super::hash::hash_value;
 use super::program::{Condition, ConditionConfig};
+use crate::codecs::FieldPath;
 use crate::component::{
     Batch, BuildContext, BuildError, ComponentError, Emitted, Event, Fate, Problem, Transform, TransformConfig,
     ValueRef,

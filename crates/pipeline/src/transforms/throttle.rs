@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::field::{FieldPath, hash_value};
+use super::hash::hash_value;
 use super::program::{Condition, ConditionConfig};
+use crate::codecs::FieldPath;
 use crate::component::{
     Batch, BuildContext, BuildError, ComponentError, Emitted, Event, Problem, Transform, TransformConfig,
 };

@@ -30,7 +30,9 @@ use crate::run::sleep_until;
 /// Appends events to files, a line each.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct FileConfig {
-    /// The file, in which `%Y-%m-%d` and the like (strftime, UTC) stand for the time of each event. `%%` is a percent sign.
+    /// The file, in which `%Y-%m-%d` and the like (strftime, UTC) stand for the time of each event, and `{{ name }}` for a
+    /// member or `{{ %aws.log_group }}` for metadata. `%%` is a percent sign. A value is always part of a name: `/` in it
+    /// becomes `_`, and what is missing `-`.
     path: String,
     /// How events are written.
     encoding: EncodingConfig,
@@ -73,6 +75,8 @@ impl SinkConfig for FileConfig {
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How many bytes of them, in all files.
 const COMMIT_BYTES: usize = 8 << 20;
+/// How many files stay open.
+const MAX_OPEN: usize = 256;
 /// How long it waits at most until it looks whether a full disk has room.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How many are written in one go.
@@ -131,7 +135,7 @@ impl FileSink {
         let acknowledgement = batch.take_acknowledgement();
         let now = Timestamp::now();
         for event in batch.events() {
-            let path = self.template.path(|| event.timestamp().unwrap_or(now));
+            let path = self.template.path(&event, now);
             // Mostly the same as before, which is seen sooner than looked up.
             if let Some(other) = self.current.take_if(|file| file.path().as_os_str() != path.as_os_str()) {
                 self.files.insert(other.path().to_owned(), other);
@@ -148,8 +152,11 @@ impl FileSink {
 
     /// Writes what was collected.
     async fn write(&mut self) -> Result<(), ComponentError> {
-        let compression = self.compression;
         self.waiting = 0;
+        if self.files.len() >= MAX_OPEN {
+            return Ok(());
+        }
+        let compression = self.compression;
         self.with_files(move |files| files.values_mut().try_for_each(|file| file.write(compression))).await
     }
 
@@ -158,8 +165,14 @@ impl FileSink {
         let compression = self.compression;
         let (now, idle) = (Instant::now(), self.idle);
         self.with_files(move |files| {
-            files.values_mut().filter(|file| file.is_dirty()).try_for_each(|file| file.commit(compression, now))?;
-            files.retain(|_, file| now.duration_since(file.used) < idle);
+            let stay_open = files.len() <= MAX_OPEN;
+            for file in files.values_mut().filter(|file| file.is_dirty()) {
+                file.commit(compression, now)?;
+                if !stay_open {
+                    file.close();
+                }
+            }
+            files.retain(|_, file| stay_open && now.duration_since(file.used) < idle);
             Ok(())
         })
         .await?;

@@ -1,18 +1,38 @@
-//! Paths with the time of events in them.
+//! Paths with the time of events, and values of their members, in them.
 
+use std::fmt::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use jiff::fmt::strtime;
 
-use crate::component::Problem;
+use crate::codecs::FieldPath;
+use crate::component::{Event, Problem, Value, ValueRef};
 
-/// A path in which strftime's specifiers stand for an event's time.
+/// The longest that a value may be in a path, in bytes: names of files have at most 255.
+const MAX_VALUE: usize = 200;
+
+/// A path in which strftime's specifiers stand for an event's time, and `{{ name }}` for the value of a member, which cannot
+/// lead out of the folder that it is in.
 #[derive(Debug)]
 pub(super) struct PathTemplate {
-    text: String,
+    parts: Vec<Part>,
     has_time: bool,
-    /// The second that was asked for last, and what its path is.
-    last: Option<(i64, PathBuf)>,
+    has_fields: bool,
+    /// The second that was asked for last.
+    second: Option<i64>,
+    /// What was made of it, and of the members, last.
+    text: String,
+    path: PathBuf,
+}
+
+#[derive(Debug)]
+enum Part {
+    /// As it stands, with the time in it, and what the latest time made of it.
+    Text { format: String, shown: String },
+    /// A member's value.
+    Field(FieldPath),
 }
 
 impl PathTemplate {
@@ -20,50 +40,156 @@ impl PathTemplate {
         if text.is_empty() {
             return Err(Problem::new("the path is empty"));
         }
-        if let Some(start) = text.find("{{") {
-            return Err(Problem::new("fields cannot be in paths yet")
-                .within(start..text.len())
-                .hint("strftime's specifiers can, as in %Y-%m-%d"));
+        let mut template = PathTemplate {
+            parts: Vec::new(),
+            has_time: false,
+            has_fields: false,
+            second: None,
+            text: String::new(),
+            path: PathBuf::new(),
+        };
+        let mut from = 0;
+        while let Some(begin) = text[from..].find("{{").map(|at| from + at) {
+            let Some(end) = text[begin..].find("}}").map(|at| begin + at + 2) else {
+                return Err(Problem::new("the name of a field does not end")
+                    .within(begin..text.len())
+                    .hint("}} ends it"));
+            };
+            template.push_text(text, from..begin)?;
+            let field = FieldPath::parse(&text[begin..end], "path").map_err(|problem| problem.within(begin..end))?;
+            template.parts.push(Part::Field(field));
+            template.has_fields = true;
+            from = end;
         }
-        let has_time = text.contains('%');
-        if has_time {
-            jiff::fmt::strtime::format(text, Timestamp::UNIX_EPOCH).map_err(|error| {
-                Problem::new(format!("not a path with a time: {error}"))
-                    .hint("specifiers are strftime's, as %Y-%m-%d; %% is a percent sign")
-            })?;
-        }
-        Ok(PathTemplate { text: text.to_owned(), has_time, last: None })
+        template.push_text(text, from..text.len())?;
+        Ok(template)
     }
 
-    /// The path for an event of a time, which is asked for if it matters. Finer than seconds it does not change.
-    pub(super) fn path(&mut self, time: impl FnOnce() -> Timestamp) -> &Path {
-        let time = if self.has_time { time() } else { Timestamp::UNIX_EPOCH };
-        let second = time.as_second();
-        let is_known = self.last.as_ref().is_some_and(|(last, _)| *last == second);
-        if !is_known {
-            let path = if self.has_time {
-                // It was tried when it was read.
-                jiff::fmt::strtime::format(&self.text, time).unwrap_or_default()
-            } else {
-                self.text.clone()
-            };
-            self.last = Some((second, path.into()));
+    fn push_text(&mut self, text: &str, range: Range<usize>) -> Result<(), Problem> {
+        let format = text[range.clone()].to_owned();
+        if format.contains('%') {
+            strtime::format(&format, Timestamp::UNIX_EPOCH).map_err(|error| {
+                Problem::new(format!("not a path with a time: {error}"))
+                    .within(range)
+                    .hint("specifiers are strftime's, as %Y-%m-%d; %% is a percent sign")
+            })?;
+            self.has_time = true;
         }
-        self.last.as_ref().map_or(Path::new(""), |(_, path)| path)
+        if !format.is_empty() {
+            self.parts.push(Part::Text { shown: format.clone(), format });
+        }
+        Ok(())
+    }
+
+    /// The path for an event; one that has no time is of `now`. Finer than seconds it does not change.
+    pub(super) fn path(&mut self, event: &Event<'_>, now: Timestamp) -> &Path {
+        let time = if self.has_time { event.timestamp().unwrap_or(now) } else { Timestamp::UNIX_EPOCH };
+        let is_known = self.second == Some(time.as_second());
+        if is_known && !self.has_fields {
+            return &self.path;
+        }
+        let mut text = String::with_capacity(self.text.len());
+        for part in &mut self.parts {
+            match part {
+                Part::Text { format, shown } => {
+                    if !is_known && format.contains('%') {
+                        // It was tried when it was read.
+                        *shown = strtime::format(&*format, time).unwrap_or_default();
+                    }
+                    text.push_str(shown);
+                }
+                Part::Field(field) => push_value(field.get(event), &mut text),
+            }
+        }
+        self.second = Some(time.as_second());
+        if text != self.text {
+            self.path = PathBuf::from(&text);
+            self.text = text;
+        }
+        &self.path
+    }
+}
+
+/// Appends a value that is no more than a part of a name.
+fn push_value(value: Option<ValueRef<'_>>, path: &mut String) {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = match value {
+        None | Some(ValueRef::Null) => Ok(()),
+        Some(ValueRef::Integer(number)) => write!(text, "{number}"),
+        Some(ValueRef::Address(address)) => write!(text, "{address}"),
+        Some(ValueRef::Text(value)) => write!(text, "{value}"),
+        Some(ValueRef::Timestamp(time)) => write!(text, "{time}"),
+        Some(ValueRef::Value(value)) => match &*value {
+            Value::Text(value) => write!(text, "{value}"),
+            other => write!(text, "{}", serde_json::to_string(other).unwrap_or_default()),
+        },
+    };
+    text.truncate(text.floor_char_boundary(MAX_VALUE));
+    let is_name = |char: char| !char.is_control() && !matches!(char, '/' | '\\');
+    for (index, char) in text.chars().enumerate() {
+        // With a dot in front it would be hidden, or lead upwards.
+        path.push(if is_name(char) && (index > 0 || char != '.') { char } else { '_' });
+    }
+    if text.is_empty() {
+        path.push('-');
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::component::{Acknowledgement, Batch, Changes};
+
+    fn paths(template: &str, members: &[(&str, Value)]) -> String {
+        let mut template = PathTemplate::parse(template).unwrap();
+        let mut builder = Batch::builder(Arc::default());
+        let mut changes = Changes::default();
+        members.iter().for_each(|(name, value)| changes.set(*name, value.clone()));
+        builder.event(None, changes);
+        let batch = builder.build(Acknowledgement::none());
+        let event = batch.event(0).unwrap();
+        let mut at = |time: &str| template.path(&event, time.parse().unwrap()).display().to_string();
+        let (first, second) = (at("2026-11-24T08:59:59Z"), at("2026-11-24T09:00:00Z"));
+        if first == second { first } else { format!("{first} {second}") }
+    }
 
     #[test]
     fn the_time_of_an_event_is_in_its_path() {
-        let mut template = PathTemplate::parse("out/%Y-%m-%d/100%%-%H.ndjson").unwrap();
-        let time = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert_eq!(template.path(|| time("2026-11-24T08:59:59Z")), Path::new("out/2026-11-24/100%-08.ndjson"));
-        assert_eq!(template.path(|| time("2026-11-24T09:00:00Z")), Path::new("out/2026-11-24/100%-09.ndjson"));
-        assert!(PathTemplate::parse("out/%!").is_err());
-        assert!(PathTemplate::parse("out/{{ account_id }}").is_err());
+        assert_eq!(
+            paths("out/%Y-%m-%d/100%%-%H.ndjson", &[]),
+            "out/2026-11-24/100%-08.ndjson out/2026-11-24/100%-09.ndjson"
+        );
+        assert_eq!(paths("out.ndjson", &[]), "out.ndjson");
+    }
+
+    #[test]
+    fn values_are_in_a_path_and_do_not_lead_out_of_their_folder() {
+        let account = |value: Value| paths("out/{{ account_id }}/%H.log", &[("account_id", value)]);
+        assert_eq!(account("1234".into()), "out/1234/08.log out/1234/09.log");
+        let at = |value: &str| paths("out/{{account_id}}.log", &[("account_id", value.into())]);
+        for (value, path) in [
+            ("../../etc/passwd", "out/_._.._etc_passwd.log"),
+            ("..", "out/_..log"),
+            (".", "out/_.log"),
+            ("", "out/-.log"),
+            ("a\\b\0c", "out/a_b_c.log"),
+            ("100%H", "out/100%H.log"),
+        ] {
+            assert_eq!(at(value), path, "{value}");
+        }
+        assert_eq!(at(&"ä".repeat(500)).len(), "out/.log".len() + 200);
+        assert_eq!(paths("{{ missing }}-{{ n }}", &[("n", 7_i64.into())]), "--7");
+        let group = [("%aws.log_group", Value::from("/aws/vpc"))];
+        assert_eq!(paths("out/{{ %aws.log_group }}.log", &group), "out/_aws_vpc.log");
+    }
+
+    #[test]
+    fn what_is_no_template_says_where() {
+        for text in ["", "out/%!", "out/{{ a b }}", "out/{{ a", "out/{{ }}"] {
+            assert!(PathTemplate::parse(text).is_err(), "{text}");
+        }
     }
 }

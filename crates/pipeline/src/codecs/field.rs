@@ -1,20 +1,19 @@
 //! Members of events, as configurations name them.
 
 use std::borrow::Cow;
-use std::hash::{Hash, Hasher};
 
 use crate::component::{Event, Problem, Value, ValueRef};
 
 /// Names a member: `srcaddr` or `.srcaddr`, with dots members within it, with `%` in front metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FieldPath {
+pub(crate) struct FieldPath {
     name: String,
     within: Vec<String>,
 }
 
 impl FieldPath {
     /// Reads a name that stands at the key `key`. As Vector has it, `{{ name }}` is one too.
-    pub(super) fn parse(text: &str, key: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str, key: &str) -> Result<Self, Problem> {
         let bare = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(text).trim();
         let (metadata, names) = match bare.strip_prefix('%') {
             Some(names) => (true, names),
@@ -32,7 +31,7 @@ impl FieldPath {
     }
 
     /// The event's member of that name.
-    pub(super) fn get<'a>(&self, event: &'a Event<'_>) -> Option<ValueRef<'a>> {
+    pub(crate) fn get<'a>(&self, event: &'a Event<'_>) -> Option<ValueRef<'a>> {
         let value = event.get(&self.name)?;
         if self.within.is_empty() {
             return Some(value);
@@ -44,40 +43,6 @@ impl FieldPath {
             value = members.remove(name)?;
         }
         Some(ValueRef::Value(Cow::Owned(value)))
-    }
-}
-
-/// Feeds a value to a hash. Values that look alike to a program hash alike.
-pub(super) fn hash_value(value: &ValueRef<'_>, hasher: &mut impl Hasher) {
-    match value {
-        ValueRef::Null => 0_u8.hash(hasher),
-        ValueRef::Integer(number) => (1_u8, number).hash(hasher),
-        ValueRef::Address(address) => (2_u8, address.to_string()).hash(hasher),
-        ValueRef::Text(text) => (2_u8, &**text).hash(hasher),
-        ValueRef::Timestamp(time) => (3_u8, time).hash(hasher),
-        ValueRef::Value(value) => hash_owned(value, hasher),
-    }
-}
-
-fn hash_owned(value: &Value, hasher: &mut impl Hasher) {
-    match value {
-        Value::Null => 0_u8.hash(hasher),
-        Value::Integer(number) => (1_u8, number).hash(hasher),
-        Value::Text(text) => (2_u8, text.as_str()).hash(hasher),
-        Value::Timestamp(time) => (3_u8, time).hash(hasher),
-        Value::Boolean(boolean) => (4_u8, boolean).hash(hasher),
-        Value::Float(number) => (5_u8, number.to_bits()).hash(hasher),
-        Value::Array(values) => {
-            (6_u8, values.len()).hash(hasher);
-            values.iter().for_each(|value| hash_owned(value, hasher));
-        }
-        Value::Object(members) => {
-            (7_u8, members.len()).hash(hasher);
-            for (name, value) in members {
-                name.hash(hasher);
-                hash_owned(value, hasher);
-            }
-        }
     }
 }
 
