@@ -306,11 +306,17 @@ What is not done by the limit is cut off, and read again the next time. A second
 examples/ in the repository has files that work.";
 
 #[derive(Debug, Args)]
-#[command(after_help = RUN_EXAMPLES)]
-pub(crate) struct RunArgs {
+pub(crate) struct FilesArgs {
     /// The configuration; several files are one
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 
     /// Seconds that ending may take
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
@@ -337,9 +343,8 @@ Example:
 
 All mistakes are shown at once, each where it stands. Nothing that the files name is opened or connected to.")]
 pub(crate) struct ValidateArgs {
-    /// The configuration; several files are one
-    #[arg(required = true)]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 }
 
 #[derive(Debug, Args)]
@@ -350,9 +355,8 @@ Example:
 Tests are written as for Vector: [[tests]] with a name, [[tests.inputs]] that say what is put into which transform, and
 [[tests.outputs]] with conditions for what comes out. Sources and sinks are not run.")]
 pub(crate) struct TestArgs {
-    /// The configuration; several files are one
-    #[arg(required = true)]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 }
 
 #[derive(Debug, Args)]
@@ -365,9 +369,8 @@ pub(crate) struct GraphArgs {
     #[arg(long, value_enum, default_value_t = DiagramFormat::Mermaid)]
     pub(crate) format: DiagramFormat,
 
-    /// The configuration; several files are one
-    #[arg(required = true)]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

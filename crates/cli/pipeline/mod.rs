@@ -11,7 +11,7 @@ use kinesis_logs_pipeline::component::Kind;
 use kinesis_logs_pipeline::config::{ConfigError, ConfigFile};
 use kinesis_logs_pipeline::{Diagram, Pipeline, built_in};
 
-use crate::args::{DiagramFormat, GraphArgs, ValidateArgs};
+use crate::args::{DiagramFormat, FilesArgs, GraphArgs, ValidateArgs};
 use crate::failure::Failure;
 
 pub(crate) use run::run;
@@ -46,9 +46,9 @@ pub(crate) fn list() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn read_files(paths: &[PathBuf]) -> Result<Vec<ConfigFile>, Failure> {
+fn read_files(args: &FilesArgs) -> Result<Vec<ConfigFile>, Failure> {
     let read = |path: &PathBuf| ConfigFile::read(path).map_err(|error| Failure::failed(error.into()));
-    paths.iter().map(read).collect()
+    args.files.iter().map(read).collect()
 }
 
 fn shown(error: ConfigError) -> Failure {

@@ -18,6 +18,7 @@ use super::delivery::{Answer, Transport, Unanswered};
 use super::retry::{http_date, retry_after};
 use super::secret::Secrets;
 use crate::component::ComponentError;
+use crate::run::chain;
 
 /// How much of an answer is read, so that its connection can be used again.
 const READ_BYTES: usize = 64 << 10;
@@ -53,7 +54,7 @@ impl Client {
             );
         let roots =
             roots.await.map_err(|error| ComponentError::new("reading certificates ended").caused_by(error))??;
-        let unusable = |error: &dyn Error| ComponentError::new(format!("cannot set up TLS: {}", causes(error)));
+        let unusable = |error: &dyn Error| ComponentError::new(format!("cannot set up TLS: {}", chain(error)));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let mut tls = tls.map_err(|error| unusable(&error))?.with_root_certificates(roots).with_no_client_auth();
@@ -72,7 +73,7 @@ impl Client {
     fn unanswered(&self, error: reqwest::Error) -> Unanswered {
         let error = error.without_url();
         // Itself it says no more than that there was one.
-        let why = error.source().map_or_else(|| error.to_string(), causes);
+        let why = error.source().map_or_else(|| error.to_string(), chain);
         Unanswered(self.endpoint.secrets.hidden_in(&why))
     }
 
@@ -147,16 +148,4 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, ComponentError> {
         .with_hint("install the package ca-certificates, or set tls.ca_file"));
     }
     Ok(roots)
-}
-
-/// An error with its causes.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
