@@ -35,7 +35,7 @@ async fn what_was_written_for_vector_runs_with_another_source() {
     let lines: Vec<String> = (0..20).flat_map(|_| flow_logs.next_record().lines).collect();
     let rejected = lines.iter().filter(|line| line.contains(" REJECT ")).count();
     let mut seen = BTreeMap::new();
-    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vector")).unwrap() {
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vector")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let mut config = command(None, &["run", path.to_str().unwrap()]);

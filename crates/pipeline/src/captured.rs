@@ -223,18 +223,17 @@ struct Answer<'a> {
 
 fn captured(object: Map<String, Value>, name: &str, index: usize) -> Result<Record, &'static str> {
     let text = |member: &str| object.get(member).and_then(Value::as_str);
-    let data = text("Data").ok_or("Data is no text")?;
-    let data = STANDARD.decode(data.trim()).map_err(|_| "Data is no base64")?;
-    let mut record = Record::new(
-        text("StreamName").unwrap_or(name),
-        text("ShardId").unwrap_or("-"),
-        text("SequenceNumber").map_or_else(|| index.to_string(), str::to_owned),
-        data,
-    );
-    record.partition_key = text("PartitionKey").map(str::to_owned);
-    record.sub_sequence_number = object.get("SubSequenceNumber").and_then(Value::as_u64);
-    record.arrival = object.get("ApproximateArrivalTimestamp").and_then(arrival);
-    Ok(record)
+    let owned = |member: &str| text(member).map(str::to_owned);
+    let line = Line {
+        data: text("Data").ok_or("Data is no text")?.into(),
+        stream_name: owned("StreamName"),
+        shard_id: owned("ShardId"),
+        sequence_number: owned("SequenceNumber"),
+        sub_sequence_number: object.get("SubSequenceNumber").and_then(Value::as_u64),
+        partition_key: owned("PartitionKey"),
+        approximate_arrival_timestamp: object.get("ApproximateArrivalTimestamp").cloned(),
+    };
+    line.record(name, index).ok_or("Data is no base64")
 }
 
 /// Bytes that say nothing of where they come from.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use kinesis_logs_decoder::Event as LogEvent;
 use kinesis_logs_source::Record;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -81,7 +82,7 @@ fn write(event: &Event<'_>, component: &str, output: &str, lines: &mut Vec<u8>) 
         return Encoder::Json.encode(event, lines);
     };
     let data = match read.log_group() {
-        Some(_) => envelope(event).to_string().into_bytes(),
+        Some(_) => envelope(read).to_string().into_bytes(),
         None => read.message().as_bytes().to_vec(),
     };
     let mut kept: Record = record.clone();
@@ -93,8 +94,7 @@ fn write(event: &Event<'_>, component: &str, output: &str, lines: &mut Vec<u8>) 
 }
 
 /// The event in an envelope of its own, as CloudWatch Logs would have sent it.
-fn envelope(event: &Event<'_>) -> Value {
-    let Some(read) = event.read() else { return Value::Null };
+fn envelope(read: &LogEvent<'_>) -> Value {
     let mut log_event = json!({
         "id": read.id(),
         "timestamp": read.timestamp_millis(),

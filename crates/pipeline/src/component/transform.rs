@@ -50,7 +50,8 @@ pub enum Way {
     Own,
     /// By a named one that those take from who want to: what nobody takes counts as delivered.
     Offered(Arc<str>),
-    /// By a named one for what must not get lost: what nobody takes counts as rejected.
+    /// By a named one for what must not get lost: what nobody takes goes to the quarantine, and
+    /// where there is none counts as rejected.
     SetAside(Arc<str>),
 }
 

@@ -5,7 +5,6 @@
 //! [`GetRecords`]: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_sdk_kinesis::operation::get_records::builders::GetRecordsFluentBuilder;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -18,6 +17,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::display::DisplayErrorContext;
 
+use super::ANSWER_TIMEOUT;
 use super::error::api_error;
 use super::page::PageParser;
 use super::server_time::ServerTime;
@@ -25,8 +25,6 @@ use crate::error::{ApiError, ApiErrorKind};
 use crate::protocol::RecordPage;
 
 const OPERATION: &str = "GetRecords";
-/// From the first byte of an answer to its last. Ten mebibytes on a slow line take their time.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) async fn get_records(request: GetRecordsFluentBuilder) -> Result<RecordPage, ApiError> {
     let (time, body) = (ServerTime::new(), BodyTaker::default());
@@ -39,7 +37,7 @@ pub(super) async fn get_records(request: GetRecordsFluentBuilder) -> Result<Reco
 
 async fn read_in_time(body: SdkBody) -> Result<RecordPage, ApiError> {
     let late = |_| ApiError::new(ApiErrorKind::Timeout, OPERATION, "the answer did not end in time");
-    tokio::time::timeout(BODY_TIMEOUT, read(ByteStream::new(body))).await.map_err(late)?
+    tokio::time::timeout(ANSWER_TIMEOUT, read(ByteStream::new(body))).await.map_err(late)?
 }
 
 async fn read(mut body: ByteStream) -> Result<RecordPage, ApiError> {

@@ -176,5 +176,9 @@ pub(super) fn child_shard(child: ChildShard) -> Shard {
 }
 
 fn hash_key_range(range: &HashKeyRange) -> Option<(u128, u128)> {
-    Some((range.starting_hash_key.parse().ok()?, range.ending_hash_key.parse().ok()?))
+    hash_keys(&range.starting_hash_key, &range.ending_hash_key)
+}
+
+pub(super) fn hash_keys(starting: &str, ending: &str) -> Option<(u128, u128)> {
+    Some((starting.parse().ok()?, ending.parse().ok()?))
 }

@@ -57,8 +57,7 @@ impl AwsOptions {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    // Ten mebibytes on a slow line take their time.
-                    .operation_attempt_timeout(Duration::from_secs(60))
+                    .operation_attempt_timeout(ANSWER_TIMEOUT)
                     .build(),
             )
             .retry_config(RetryConfig::standard());
@@ -98,6 +97,9 @@ impl AwsOptions {
             .or_else(fallback)
     }
 }
+
+/// How long an answer may take. Ten mebibytes on a slow line take their time.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 const EMULATOR_REGION: Region = Region::from_static("us-east-1");
 

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
+use super::kinesis::hash_keys;
 use crate::protocol::{RawRecord, RecordPage, Shard, ShardId};
 
 /// More than any answer has: ten mebibytes of data as base64, and ten thousand records' names and numbers.
@@ -270,8 +271,7 @@ impl From<ChildShard> for Shard {
         Shard {
             id: child.shard_id.into(),
             parents: child.parent_shards.unwrap_or_default().into_iter().map(ShardId::from).collect(),
-            hash_key_range: range
-                .and_then(|range| Some((range.starting_hash_key.parse().ok()?, range.ending_hash_key.parse().ok()?))),
+            hash_key_range: range.and_then(|range| hash_keys(&range.starting_hash_key, &range.ending_hash_key)),
             closed: false,
         }
     }
