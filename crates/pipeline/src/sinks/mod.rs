@@ -8,3 +8,5 @@ pub(crate) mod console;
 pub(crate) mod file;
 #[cfg(feature = "sinks-http")]
 pub(crate) mod http;
+#[cfg(feature = "requests")]
+mod requests;

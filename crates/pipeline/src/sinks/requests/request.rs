@@ -7,36 +7,36 @@ use crate::component::{Acknowledgement, Batch, Outcome};
 
 /// Some events of one batch, and their share of the duty to answer for it.
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) batch: Arc<Batch>,
-    pub(super) events: Range<usize>,
-    pub(super) acknowledgement: Acknowledgement,
+pub(crate) struct Part {
+    pub(crate) batch: Arc<Batch>,
+    pub(crate) events: Range<usize>,
+    pub(crate) acknowledgement: Acknowledgement,
 }
 
 /// A body that is to be sent, and whose events are in it.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) body: Vec<u8>,
-    pub(super) parts: Parts,
+pub(crate) struct Request<B> {
+    pub(crate) body: B,
+    pub(crate) parts: Parts,
 }
 
 /// The events of a request. Whoever drops them abandons them.
 #[derive(Debug, Default)]
-pub(super) struct Parts(pub(super) Vec<Part>);
+pub(crate) struct Parts(pub(crate) Vec<Part>);
 
 impl Parts {
     /// Says that all of them are delivered.
-    pub(super) fn deliver(self) {
+    pub(crate) fn deliver(self) {
         self.0.into_iter().for_each(|part| part.acknowledgement.answer(Outcome::Delivered));
     }
 
     /// The events as batches, in order.
-    pub(super) fn into_batches(self) -> impl Iterator<Item = Batch> {
+    pub(crate) fn into_batches(self) -> impl Iterator<Item = Batch> {
         self.0.into_iter().map(|part| part.batch.part(part.events, part.acknowledgement))
     }
 
     /// How many events they are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.iter().map(|part| part.events.len()).sum()
     }
 }
