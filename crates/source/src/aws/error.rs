@@ -64,7 +64,7 @@ where
     ApiError::new(kind, operation, root_cause(&error))
 }
 
-fn by_code(code: &str, status: u16) -> ApiErrorKind {
+pub(super) fn by_code(code: &str, status: u16) -> ApiErrorKind {
     match code {
         "ProvisionedThroughputExceededException"
         | "LimitExceededException"
