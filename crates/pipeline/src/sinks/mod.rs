@@ -1,5 +1,7 @@
 //! Where events end.
 
+#[cfg(feature = "sinks-aws_kinesis_streams")]
+pub(crate) mod aws_kinesis_streams;
 #[cfg(feature = "sinks-blackhole")]
 pub(crate) mod blackhole;
 #[cfg(feature = "sinks-console")]

@@ -89,7 +89,8 @@ impl<T: Transport> Delivery<T> {
         let events = parts.len();
         tracing::warn!(component_id = self.id, uri = self.to, events, %answer, "rejected");
         let mut outputs = self.outputs.clone();
-        for batch in parts.into_batches() {
+        let causes = (0..events).map(|place| (place, answer.to_string()));
+        for batch in parts.deliver_but(causes.collect()) {
             // Whoever has ended has told why, and its part is abandoned.
             let _ = outputs.send_to(REJECTED, batch).await;
         }

@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
     use crate::codecs::Encoder;
-    use crate::component::Changes;
+    use crate::component::{CAUSE, Changes, Value};
 
     /// `<`, a line an event, `>`.
     #[derive(Debug)]
@@ -309,7 +309,8 @@ mod tests {
         let answers = Answers::default();
         let batches = vec![batch(0, &["a", "b", "c"], &answers), batch(1, &["d", "e"], &answers)];
         let [first, second, third] = <[Request<String>; 3]>::try_from(requests(&mut batcher(2, 100), batches)).unwrap();
-        let rejected: Vec<Batch> = second.parts.into_batches().collect();
+        let causes = [(0, "no room".to_owned()), (1, "no room".to_owned())];
+        let rejected = second.parts.deliver_but(causes.into());
         let messages = |batch: &Batch| -> Vec<String> {
             batch.events().map(|event| format!("{:?}", event.get("message").unwrap().into_value())).collect()
         };
@@ -319,6 +320,27 @@ mod tests {
         assert!(answers.lock().unwrap().is_empty());
         rejected.into_iter().for_each(|batch| batch.acknowledge(Outcome::Rejected));
         assert_eq!(*answers.lock().unwrap(), [(0, Outcome::Rejected), (1, Outcome::Rejected)]);
+    }
+
+    #[test]
+    fn some_events_of_a_request_are_rejected_each_for_its_cause_and_the_others_delivered() {
+        let answers = Answers::default();
+        let batches =
+            vec![batch(0, &["a", "b"], &answers), batch(1, &["c"], &answers), batch(2, &["d", "e"], &answers)];
+        let [request] = <[Request<String>; 1]>::try_from(requests(&mut batcher(10, 100), batches)).unwrap();
+        let causes = [(1, "large"), (3, "odd"), (4, "larger")].map(|(place, cause)| (place, cause.to_owned()));
+        let rejected = request.parts.deliver_but(causes.into());
+        assert_eq!(*answers.lock().unwrap(), [(1, Outcome::Delivered)], "of which nothing was rejected");
+        let told = |batch: &Batch| -> Vec<[Value; 2]> {
+            batch.events().map(|event| ["message", CAUSE].map(|name| event.get(name).unwrap().into_value())).collect()
+        };
+        let said = |message: &str, cause: &str| [Value::from(message), Value::from(cause)];
+        assert_eq!(
+            rejected.iter().map(told).collect::<Vec<_>>(),
+            [vec![said("b", "large")], vec![said("d", "odd"), said("e", "larger")]]
+        );
+        rejected.into_iter().for_each(|batch| batch.acknowledge(Outcome::Rejected));
+        assert_eq!(answers.lock().unwrap()[1..], [(0, Outcome::Rejected), (2, Outcome::Rejected)]);
     }
 
     proptest! {
