@@ -1,5 +1,5 @@
-//! A pipeline that is killed with -9 at random moments, over and over, while its stream is written to and resharded: a file and
-//! a server must have every event, and what comes again must lie behind what was checkpointed.
+//! A pipeline that is killed with -9 at random moments, over and over, while its stream is written to and resharded: a file,
+//! a server and another stream must have every event, and what comes again must lie behind what was checkpointed.
 //!
 //! `KILLS=200 cargo test --workspace --test integration -- --nocapture killed_at_random` kills 200 times; by default it is 8.
 
@@ -13,6 +13,9 @@ use kinesis_logs_source::protocol::{Checkpoint, Lease};
 use kinesis_logs_testkit::{Collector, Emulator};
 
 use crate::util::{Running, STREAM, command, run, scratch, scratch_file};
+
+/// The stream that is written to by what is killed.
+const REJECTS: &str = "rejects";
 
 fn kills() -> usize {
     std::env::var("KILLS").map_or(8, |kills| kills.parse().unwrap())
@@ -46,15 +49,24 @@ fn pipeline(folder: &Path, kinesis: &str, collector: &str, stop: &str) -> String
         encoding.codec = "text"
         batch.timeout_secs = 0.1
         request.retry_initial_backoff_secs = 0.05
+        [sinks.stream]
+        type = "aws_kinesis_streams"
+        inputs = ["rejects"]
+        stream_name = "{REJECTS}"
+        endpoint = "{kinesis}"
+        encoding.codec = "text"
+        compression = "gzip"
+        batch.timeout_secs = 0.1
         "#,
         folder = folder.display(),
     )
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_random_moments_neither_a_file_nor_a_server_misses_an_event() {
+async fn killed_at_random_moments_no_file_server_or_stream_misses_an_event() {
     let (emulator, collector) = (Emulator::start().await, Collector::start(7).await);
     emulator.create_stream(STREAM, 4).await;
+    emulator.create_stream(REJECTS, 2).await;
     let folder = scratch("kills").with_extension("data");
     let _ = std::fs::remove_dir_all(&folder);
     let config = |stop| pipeline(&folder, emulator.endpoint(), collector.endpoint(), stop);
@@ -95,7 +107,9 @@ async fn killed_at_random_moments_neither_a_file_nor_a_server_misses_an_event() 
         counts
     };
     let of_file: Vec<String> = written.iter().map(|line| line.splitn(4, ',').nth(3).unwrap().to_owned()).collect();
-    for (sink, lines) in [("file", of_file), ("server", collector.lines())] {
+    let read = ["read", REJECTS, "--start-time", "trim_horizon", "--payload", "lines", "--format", "raw"];
+    let of_stream = run(Some(emulator.endpoint()), &read).await.clean().lines().map(str::to_owned).collect();
+    for (sink, lines) in [("file", of_file), ("server", collector.lines()), ("stream", of_stream)] {
         let counts = messages(&lines);
         for (line, times) in &expected {
             let found = counts.get(line).copied().unwrap_or_default();

@@ -7,6 +7,7 @@ mod decode;
 mod fleet;
 mod kcl;
 mod kills;
+mod kinesis_sink;
 mod moto;
 mod parity;
 mod pipeline;

@@ -28,7 +28,8 @@ async fn every_example_is_valid() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_for_vector_runs_with_another_source() {
-    let collector = Collector::start(u64::MAX).await;
+    let (collector, emulator) = (Collector::start(u64::MAX).await, Emulator::start().await);
+    emulator.create_stream("rejects", 2).await;
     let folder = scratch("vector").with_extension("data");
     let _ = std::fs::remove_dir_all(&folder);
     let mut flow_logs = FlowLogs::new(1).events_per_record(100);
@@ -40,6 +41,7 @@ async fn what_was_written_for_vector_runs_with_another_source() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let mut config = command(None, &["run", path.to_str().unwrap()]);
         config.env("DIR", folder.join(&name)).env("URL", collector.endpoint()).env("PASSWORD", "hunter2");
+        config.env("KINESIS", emulator.endpoint());
         let finished = finish(config).await;
         assert_eq!(finished.status, 0, "{name}: {}", finished.stderr);
         assert!(!finished.stderr.contains("hunter2"));
@@ -50,6 +52,9 @@ async fn what_was_written_for_vector_runs_with_another_source() {
     let alerts = collector.lines();
     assert_eq!(alerts.len(), rejected);
     assert!(alerts.iter().all(|line| line.contains("\"severity\":") && !line.contains("\"message\":")), "{alerts:?}");
+    let read = ["read", "rejects", "--start-time", "trim_horizon", "--payload", "lines", "--format", "raw"];
+    let put = run(Some(emulator.endpoint()), &read).await.clean();
+    assert!(put.lines().count() == rejected && put.lines().all(|line| line.contains("\"action\":\"REJECT\"")), "{put}");
     assert_eq!(seen["route_to_two_sinks"].1.len(), lines.len());
     let (sampled, _) = &seen["sample_to_console"];
     let kept = |line: &&str| line.contains(" 22 ") && line.contains(" REJECT ");
@@ -59,7 +64,7 @@ async fn what_was_written_for_vector_runs_with_another_source() {
     let deduped = &seen["dedupe_to_file"].1;
     assert_eq!(deduped.iter().map(String::as_str).filter(|host| !host.is_empty()).collect::<BTreeSet<_>>(), hosts);
     assert!(deduped.iter().filter(|host| !host.is_empty()).count() == hosts.len(), "each once");
-    assert_eq!(seen.len(), 5);
+    assert_eq!(seen.len(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@
 //! | `sinks-http` | no | the sink `http`; brings an HTTP client and TLS |
 //! | `sources-aws_kinesis_streams` | no | the source `aws_kinesis_streams`; brings the AWS SDK |
 //! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
+//! | `sinks-aws_kinesis_streams` | no | the sink `aws_kinesis_streams`; brings the AWS SDK |
 //! | `api` | no | the HTTP server that `[api]` in a configuration asks for: health, metrics, components, shards |
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
@@ -27,6 +28,8 @@
 
 #[cfg(feature = "api")]
 mod api;
+#[cfg(feature = "aws")]
+mod aws;
 mod build;
 #[cfg(feature = "captured")]
 pub mod captured;
@@ -76,6 +79,8 @@ pub fn built_in() -> component::Registry {
         .transform::<transforms::route::RouteConfig>("route")
         .transform::<transforms::sample::SampleConfig>("sample")
         .transform::<transforms::throttle::ThrottleConfig>("throttle");
+    #[cfg(feature = "sinks-aws_kinesis_streams")]
+    let registry = registry.sink::<sinks::aws_kinesis_streams::AwsKinesisStreamsConfig>("aws_kinesis_streams");
     #[cfg(feature = "sinks-blackhole")]
     let registry = registry.sink::<sinks::blackhole::BlackholeConfig>("blackhole");
     #[cfg(feature = "sinks-console")]

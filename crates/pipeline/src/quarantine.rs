@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::captured;
 use crate::codecs::Encoder;
-use crate::component::{Batch, ComponentError, Event, Keeper, Outcome};
+use crate::component::{Batch, CAUSE, ComponentError, Event, Keeper, Outcome, ValueRef};
 use crate::durable_file::{Compression, DurableFile};
 
 /// Keeps what nobody takes in a folder.
@@ -87,7 +87,11 @@ fn write(event: &Event<'_>, component: &str, output: &str, lines: &mut Vec<u8>) 
     };
     let mut kept: Record = record.clone();
     kept.data = data.into();
-    let mut object = captured::to_json(&kept, &format!("{output} by {component}"));
+    let why = match event.get(CAUSE) {
+        Some(ValueRef::Text(cause)) => format!("{output} by {component}: {cause}"),
+        _ => format!("{output} by {component}"),
+    };
+    let mut object = captured::to_json(&kept, &why);
     object["EventIndex"] = event.index().into();
     lines.extend_from_slice(object.to_string().as_bytes());
     lines.push(b'\n');

@@ -24,7 +24,7 @@ pub enum ApiErrorKind {
     LimitExceeded,
     /// The server, or the implementation of `KinesisApi`, does not have the operation.
     Unsupported,
-    /// An argument is wrong (`InvalidArgumentException`, `ValidationException`).
+    /// An argument is wrong (`InvalidArgumentException`, `ValidationException`), or the request too large (413).
     InvalidArgument,
     /// The caller may not do this.
     AccessDenied,

@@ -40,7 +40,7 @@
 //! # How it is made
 //!
 //! [`protocol`] decides what to ask next and when, without I/O; [`Reader`] drives it over a [`KinesisApi`], [`Consumer`]
-//! also over a [`LeaseStore`]; [`aws::KinesisClient`] is the first trait over the official SDK. The module `guide` has five
+//! also over a [`LeaseStore`]; [`aws::KinesisClient`] is the first trait over the official SDK, and puts records as well. The module `guide` has five
 //! whole programs, [`correctness`] what can go wrong and the tests of it.
 //!
 //! # What it costs

@@ -32,13 +32,22 @@ impl Emulator {
 
     /// Starts an emulator whose subscriptions live for `lifetime`.
     pub async fn start_with_subscriptions_of(lifetime: Duration) -> Self {
+        let subscribe_to_shard_session_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+        Self::start_with(StoreOptions { subscribe_to_shard_session_ms, ..StoreOptions::default() }).await
+    }
+
+    /// Starts an emulator whose shards take no more than AWS's do: a thousand records and 1 MiB a second.
+    pub async fn start_with_limits_of_shards() -> Self {
+        Self::start_with(StoreOptions { enforce_limits: true, ..StoreOptions::default() }).await
+    }
+
+    async fn start_with(options: StoreOptions) -> Self {
         let options = StoreOptions {
             create_stream_ms: 0,
             delete_stream_ms: 0,
             update_stream_ms: 0,
             shard_limit: 10_000,
-            subscribe_to_shard_session_ms: u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX),
-            ..StoreOptions::default()
+            ..options
         };
         let (app, _store) = create_app(options);
         // The limits on records are the emulator's to enforce, not the web framework's.

@@ -13,6 +13,10 @@ use kinesis_logs_source::Record;
 
 use super::value::Value;
 
+/// The metadata that says why a sink rejected an event.
+#[cfg(feature = "codecs")]
+pub(crate) const CAUSE: &str = "%rejected";
+
 /// What transforms changed of an event: its members, and with `%` in front of the name metadata, nothing else of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes {
@@ -66,9 +70,9 @@ impl Changes {
         self.members.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
     }
 
-    /// What they take in memory, roughly, in bytes.
+    /// What they take in memory, roughly, in bytes. Metadata does not count: it is there for those who set an event aside.
     pub(super) fn weight(&self) -> usize {
-        size_of::<Changes>() + self.members.len() * (size_of::<(Arc<str>, Option<Value>)>() + 32)
+        size_of::<Changes>() + self.members().count() * (size_of::<(Arc<str>, Option<Value>)>() + 32)
     }
 }
 
@@ -115,6 +119,7 @@ impl ValueRef<'_> {
 /// | `%aws.owner`, `.log_group`, `.log_stream`, `.event_id`, `.policy_level`, `.subscription_filters` | what the envelope says |
 /// | `%kinesis.stream`, `.shard_id`, `.sequence_number`, `.sub_sequence_number`, `.partition_key`, `.arrival` | where it was read |
 /// | `%kinesis.event_index` | which event of its record it is, from 0; with `.stream`, `.shard_id` and the two numbers it names the event for good |
+/// | `%rejected` | of what a sink rejected: why |
 /// | anything else | what a transform put there |
 #[derive(Debug)]
 pub struct Event<'a> {

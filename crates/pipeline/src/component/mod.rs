@@ -25,9 +25,9 @@ mod watch;
 pub use ack::{Acknowledgement, Outcome};
 pub use batch::{Batch, BatchBuilder, Fate, Origin};
 pub use error::{BuildError, ComponentError, Problem};
-pub use event::{Changes, Event, ValueRef};
 #[cfg(feature = "codecs")]
-pub(crate) use event::{flow_value, value_ref};
+pub(crate) use event::{CAUSE, flow_value, value_ref};
+pub use event::{Changes, Event, ValueRef};
 pub use input::Input;
 pub(crate) use input::channel;
 pub use output::{Closed, Outputs};

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::watched::Watched;
+use crate::aws::AuthConfig;
 use crate::codecs::{DecodingConfig, RecordDecoder, UNDECODABLE};
 use crate::component::{
     Acknowledgement, BuildContext, BuildError, ComponentError, Origin, Outcome, Outputs, Problem, Shutdown,
@@ -49,18 +50,6 @@ pub(crate) struct AwsKinesisStreamsConfig {
     /// How records are decoded.
     #[serde(default)]
     decoding: DecodingConfig,
-}
-
-/// How to be allowed to read.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct AuthConfig {
-    /// The profile in `~/.aws/config`.
-    profile: Option<String>,
-    /// The ARN of a role to assume.
-    assume_role: Option<String>,
-    /// The external id that the role's trust policy asks for.
-    external_id: Option<String>,
 }
 
 /// Where checkpoints are kept.
@@ -284,13 +273,7 @@ impl Source for AwsKinesisStreams {
 
 impl AwsKinesisStreamsConfig {
     fn options(&self) -> AwsOptions {
-        let mut options = AwsOptions::default();
-        options.region.clone_from(&self.region);
-        options.endpoint_url.clone_from(&self.endpoint);
-        options.profile.clone_from(&self.auth.profile);
-        options.role_arn.clone_from(&self.auth.assume_role);
-        options.external_id.clone_from(&self.auth.external_id);
-        options
+        self.auth.options(self.region.as_deref(), self.endpoint.as_deref())
     }
 }
 

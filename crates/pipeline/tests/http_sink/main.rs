@@ -167,14 +167,15 @@ async fn what_is_never_taken_goes_to_an_output_and_the_rest_goes_on() {
     let (server, uri) = Server::start([says(200), says(400)]).await;
     let path = scratch("rejected");
     let file = format!(
-        "[sinks.aside]\ntype = 'file'\ninputs = ['rejected_out.rejected']\npath = '{}'\nencoding.codec = 'json'",
+        "[sinks.aside]\ntype = 'file'\ninputs = ['rejected_out.rejected']\npath = '{}'\n\
+         encoding = {{ codec = 'csv', csv.fields = ['number', '%rejected'] }}",
         path.display()
     );
     let keys = format!("request.concurrency = 1\nbatch.max_events = 2\n{file}");
     let report = run(&pipeline("rejected", "[3, 3]", &uri, &keys)).await;
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(server.texts(), ["0\n1\n", "2\n3\n", "4\n5\n"]);
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"number\":2}\n{\"number\":3}\n");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "2,status 400 Bad Request\n3,status 400 Bad Request\n");
     assert_eq!(told("rejected"), delivered(2), "by both sinks");
     let sink = report.components.iter().find(|component| component.id == "rejected_out").unwrap();
     assert_eq!(sink.set_aside, BTreeMap::from([("rejected".to_owned(), 2)]));

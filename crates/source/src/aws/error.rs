@@ -64,7 +64,7 @@ where
     ApiError::new(kind, operation, root_cause(&error))
 }
 
-fn by_code(code: &str, status: u16) -> ApiErrorKind {
+pub(super) fn by_code(code: &str, status: u16) -> ApiErrorKind {
     match code {
         "ProvisionedThroughputExceededException"
         | "LimitExceededException"
@@ -90,6 +90,8 @@ fn by_code(code: &str, status: u16) -> ApiErrorKind {
         "InternalFailure" | "InternalFailureException" | "ServiceUnavailable" => ApiErrorKind::Unavailable,
         // DynamoDB's, where two regions of a global table or a transaction get in each other's way.
         "ReplicatedWriteConflictException" | "TransactionConflictException" => ApiErrorKind::Unavailable,
+        // A proxy's, say, that takes no more.
+        _ if status == 413 => ApiErrorKind::InvalidArgument,
         _ if status >= 500 => ApiErrorKind::Unavailable,
         _ => ApiErrorKind::Other,
     }
@@ -127,6 +129,7 @@ mod tests {
             ("ExpiredIteratorException", 400, ApiErrorKind::ExpiredIterator),
             ("", 503, ApiErrorKind::Unavailable),
             ("", 404, ApiErrorKind::Other),
+            ("", 413, ApiErrorKind::InvalidArgument),
             ("AccessDeniedException", 400, ApiErrorKind::AccessDenied),
         ] {
             assert_eq!(by_code(code, status), kind, "{code} {status}");

@@ -1,5 +1,7 @@
 //! [`KinesisApi`] over `aws-sdk-kinesis`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::DateTime;
@@ -10,8 +12,9 @@ use jiff::Timestamp;
 
 use super::error::api_error;
 use super::get_records::get_records;
+use super::put_records::put_records;
 use super::server_time::ServerTime;
-use super::{AwsOptions, ConnectError, fan_out};
+use super::{AwsOptions, ConnectError, NewRecord, StoredRecord, fan_out};
 use crate::api::{KinesisApi, Subscription};
 use crate::error::{ApiError, ApiErrorKind};
 use crate::protocol::{RawRecord, RecordPage, Shard, ShardId, ShardPage, ShardPosition, StreamId, StreamSummary};
@@ -30,13 +33,31 @@ impl KinesisClient {
         if let Some(url) = options.endpoint_url {
             kinesis = kinesis.endpoint_url(url);
         }
-        // The reader retries: it knows what a failure means for a shard.
+        // Whoever calls retries: they know what a failure means for a shard, or a record.
         Ok(KinesisClient { client: Client::from_conf(kinesis.retry_config(RetryConfig::disabled()).build()) })
     }
 
-    /// Wraps an SDK client of your own making. Its retries should be off: the reader retries.
+    /// Wraps an SDK client of your own making. Its retries should be off: the reader retries, and so does who puts records.
     pub fn from_sdk(client: Client) -> Self {
         KinesisClient { client }
+    }
+
+    /// Puts records into a stream, up to [`MAX_PUT_RECORDS`](super::MAX_PUT_RECORDS) of them, and tells of each in order where it
+    /// was stored, or why it was not. Those that were are there for good, whatever became of the others; a failed one may be put
+    /// again if its error [may pass](ApiErrorKind::is_retryable). Within a shard, what is put again comes behind what was put
+    /// meanwhile. The call is not made again here; `timeout` is how long the answer may take.
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer about records, as when the stream does not exist. [`ApiErrorKind::InvalidArgument`] says that what was
+    /// put cannot be, for one record or for all of them. After a timeout or a broken connection some may have been stored.
+    pub async fn put_records(
+        &self,
+        stream: &StreamId,
+        records: &[NewRecord],
+        timeout: Duration,
+    ) -> Result<Vec<Result<StoredRecord, ApiError>>, ApiError> {
+        put_records(&self.client, stream, records, timeout).await
     }
 }
 

@@ -7,6 +7,7 @@ mod fan_out;
 mod get_records;
 mod kinesis;
 mod page;
+mod put_records;
 mod server_time;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -22,6 +23,9 @@ use std::time::Duration;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::DynamoDbLeaseStore;
 pub use kinesis::KinesisClient;
+pub use put_records::{
+    MAX_PARTITION_KEY_CHARS, MAX_PUT_BYTES, MAX_PUT_RECORDS, MAX_RECORD_BYTES, NewRecord, StoredRecord,
+};
 
 /// How to reach AWS. What is not set comes from where the SDK finds it: environment variables, profile files, the
 /// instance's or container's role.
@@ -34,7 +38,7 @@ pub struct AwsOptions {
     pub profile: Option<String>,
     /// The endpoint, for emulators and private endpoints.
     pub endpoint_url: Option<String>,
-    /// A role to assume before reading.
+    /// A role to assume.
     pub role_arn: Option<String>,
     /// The external id that the role's trust policy asks for.
     pub external_id: Option<String>,

@@ -14,8 +14,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 
+use super::answer::{http_date, retry_after};
 use super::delivery::{Answer, Transport, Unanswered};
-use super::retry::{http_date, retry_after};
 use super::secret::Secrets;
 use crate::component::ComponentError;
 use crate::run::chain;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{
@@ -13,14 +12,12 @@ use serde::Deserialize;
 
 use super::HttpSink;
 use super::auth::{self, AuthConfig, secret_value};
-use super::batcher::{Batcher, Limits};
 use super::client::Endpoint;
-use super::delivery::REJECTED;
 use super::payload::{FramingConfig, Payload};
-use super::retry::Backoff;
 use super::secret::{Secret, Secrets};
 use crate::codecs::EncodingConfig;
 use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
+use crate::sinks::requests::{Backoff, Batcher, Compression, Limits, Problems, REJECTED};
 
 /// Sends events to an HTTP server, many in a request.
 #[derive(Debug, Clone, Deserialize)]
@@ -65,14 +62,6 @@ enum Method {
     Post,
     Put,
     Patch,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Compression {
-    #[default]
-    None,
-    Gzip,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -162,33 +151,6 @@ impl SinkConfig for HttpConfig {
     }
 }
 
-/// The longest time that makes sense: what is added to a clock must have an end.
-const LONGEST: Duration = Duration::from_secs(1_000_000_000);
-
-/// All that was found wrong. What is about `auth` and headers points to no line of the file, because that would be shown, with
-/// the secrets in it.
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn note<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
-        result.map_err(|problem| self.0.push(problem)).ok()
-    }
-
-    fn seconds(&mut self, key: &str, seconds: f64) -> Option<Duration> {
-        let duration = Duration::try_from_secs_f64(seconds).ok();
-        let duration = duration.filter(|duration| !duration.is_zero() && *duration <= LONGEST);
-        let message = format!("a number of seconds above 0 is needed, not above {}", LONGEST.as_secs());
-        self.note(duration.ok_or_else(|| Problem::new(message).key(key)))
-    }
-
-    fn at_least_one(&mut self, key: &str, number: usize) {
-        if number == 0 {
-            self.0.push(Problem::new("at least 1 is needed").key(key));
-        }
-    }
-}
-
 impl HttpConfig {
     fn limits(&self, problems: &mut Problems) -> Option<Limits> {
         let BatchConfig { max_events, max_bytes, timeout_secs } = self.batch;
@@ -201,9 +163,8 @@ impl HttpConfig {
     fn backoff(&self, problems: &mut Problems) -> Option<Backoff> {
         let request = &self.request;
         problems.at_least_one("request.concurrency", request.concurrency);
-        let initial = problems.seconds("request.retry_initial_backoff_secs", request.retry_initial_backoff_secs);
-        let max = problems.seconds("request.retry_max_duration_secs", request.retry_max_duration_secs);
-        Some(Backoff { initial: initial?, max: max?, retries: request.retry_attempts })
+        let (initial, max) = (request.retry_initial_backoff_secs, request.retry_max_duration_secs);
+        problems.backoff(initial, max, request.retry_attempts)
     }
 
     fn endpoint(&self, content_type: Option<&'static str>, problems: &mut Problems) -> Option<Endpoint> {
@@ -275,6 +236,7 @@ impl HttpConfig {
                     continue;
                 }
             };
+            // It points to no line of the file, which would be shown, with the secrets in it. So it is for `auth`.
             problems.0.push(Problem::new(problem));
         }
         headers

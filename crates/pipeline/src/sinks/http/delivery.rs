@@ -1,20 +1,15 @@
 //! A request's way to its end: sent until an answer settles its events, or attempts are used up.
 
 use std::fmt;
-use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::Compression as Level;
-use flate2::write::GzEncoder;
 use reqwest::StatusCode;
 
-use super::request::Request;
-use super::retry::{Backoff, Verdict};
+use super::answer::Verdict;
+use super::payload::Body;
 use crate::component::{ComponentError, Outputs};
-
-/// The output of what a server will never take.
-pub(super) const REJECTED: &str = "rejected";
+use crate::sinks::requests::{self, Backoff, REJECTED, Request};
 
 /// What takes a body to a server and brings the answer.
 pub(super) trait Transport: Send + Sync {
@@ -62,9 +57,9 @@ impl<T: Transport> Delivery<T> {
     /// # Errors
     ///
     /// What the last attempt brought, if no more are allowed. The events are abandoned.
-    pub(super) async fn deliver(&self, request: Request) -> Result<(), ComponentError> {
+    pub(super) async fn deliver(&self, request: Request<Body>) -> Result<(), ComponentError> {
         let Request { body, parts } = request;
-        let body = if self.is_compressed { gzip(body).await? } else { body.into() };
+        let body = if self.is_compressed { gzip(body.bytes).await? } else { body.bytes.into() };
         let mut failed = 0;
         let answer = loop {
             let sent = self.transport.send(body.clone()).await;
@@ -94,7 +89,8 @@ impl<T: Transport> Delivery<T> {
         let events = parts.len();
         tracing::warn!(component_id = self.id, uri = self.to, events, %answer, "rejected");
         let mut outputs = self.outputs.clone();
-        for batch in parts.into_batches() {
+        let causes = (0..events).map(|place| (place, answer.to_string()));
+        for batch in parts.deliver_but(causes.collect()) {
             // Whoever has ended has told why, and its part is abandoned.
             let _ = outputs.send_to(REJECTED, batch).await;
         }
@@ -104,12 +100,7 @@ impl<T: Transport> Delivery<T> {
 
 /// Compresses a body where it holds up nobody.
 async fn gzip(body: Vec<u8>) -> Result<Bytes, ComponentError> {
-    let compressed = tokio::task::spawn_blocking(move || {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Level::default());
-        encoder.write_all(&body)?;
-        encoder.finish()
-    });
-    match compressed.await {
+    match tokio::task::spawn_blocking(move || requests::gzip(&body)).await {
         Ok(Ok(compressed)) => Ok(compressed.into()),
         Ok(Err(error)) => Err(ComponentError::new("cannot compress a request").caused_by(error)),
         Err(error) => Err(ComponentError::new("compressing a request ended").caused_by(error)),
@@ -127,8 +118,8 @@ mod tests {
     use crate::codecs::Encoder;
     use crate::component::{Acknowledgement, Batch, Changes, Kind, Outcome, Output};
     use crate::run::Counters;
-    use crate::sinks::http::batcher::{Batcher, Limits};
     use crate::sinks::http::payload::Payload;
+    use crate::sinks::requests::{Batcher, Limits};
 
     /// Answers as it was told, and notes when it was asked.
     #[derive(Default)]

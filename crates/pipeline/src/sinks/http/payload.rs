@@ -1,9 +1,12 @@
 //! How events become the body of a request.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 
 use crate::codecs::Encoder;
 use crate::component::{Event, Problem};
+use crate::sinks::requests::Form;
 
 /// How events are told from one another in a body.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -98,32 +101,50 @@ impl Payload {
     pub(super) fn content_type(&self) -> Option<&'static str> {
         self.content_type
     }
+}
 
-    /// Begins a body.
-    pub(super) fn open(&self, body: &mut Vec<u8>) {
-        body.extend_from_slice(&self.opening);
+/// What is sent.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) bytes: Vec<u8>,
+    /// Where what came before the last event ends, and where that begins, behind what separates the two.
+    last: Option<Range<usize>>,
+}
+
+impl Form for Payload {
+    type Body = Body;
+
+    fn open(&self) -> Body {
+        Body { bytes: self.opening.clone(), last: None }
     }
 
-    /// Appends an event, and tells where in the body it begins, behind what separates it from the last.
-    pub(super) fn push(&self, event: &Event<'_>, is_first: bool, body: &mut Vec<u8>) -> usize {
-        if let Some(separator) = self.separator.filter(|_| !is_first) {
-            body.push(separator);
+    fn push(&self, event: &Event<'_>, body: &mut Body) {
+        let before = body.bytes.len();
+        if let Some(separator) = self.separator.filter(|_| body.last.is_some()) {
+            body.bytes.push(separator);
         }
-        let start = body.len();
-        self.encoder.encode(event, body);
+        body.last = Some(before..body.bytes.len());
+        self.encoder.encode(event, &mut body.bytes);
         // The encoder ends a line, and here it is said otherwise what stands between events.
-        body.pop();
-        start
+        body.bytes.pop();
     }
 
-    /// Ends a body.
-    pub(super) fn close(&self, body: &mut Vec<u8>) {
-        body.extend_from_slice(&self.closing);
+    fn bytes(&self, body: &Body) -> usize {
+        body.bytes.len() + self.closing.len()
     }
 
-    /// How many bytes ending a body adds to it.
-    pub(super) fn closing_len(&self) -> usize {
-        self.closing.len()
+    fn split_last(&self, body: &mut Body) -> Body {
+        let Range { start: before, end: begin } = body.last.take().unwrap_or_default();
+        let mut split = self.open();
+        let opened = split.bytes.len();
+        split.bytes.extend_from_slice(&body.bytes[begin..]);
+        split.last = Some(opened..opened);
+        body.bytes.truncate(before);
+        split
+    }
+
+    fn close(&self, body: &mut Body) {
+        body.bytes.extend_from_slice(&self.closing);
     }
 }
 
@@ -134,22 +155,28 @@ mod tests {
     use super::*;
     use crate::component::{Acknowledgement, Batch, Changes};
 
-    fn body(encoder: Encoder, config: &str, around: [&str; 2]) -> (String, Option<&'static str>) {
-        let payload = Payload::new(encoder, &serde_json::from_str(config).unwrap(), around[0], around[1]).unwrap();
+    fn two_events() -> Batch {
         let mut builder = Batch::builder(Arc::default());
         for number in 1..=2 {
             let mut members = Changes::default();
             members.set("message", format!("m{number}"));
             builder.event(None, members);
         }
-        let batch = builder.build(Acknowledgement::none());
-        let mut body = Vec::new();
-        payload.open(&mut body);
-        for (index, event) in batch.events().enumerate() {
-            payload.push(&event, index == 0, &mut body);
-        }
+        builder.build(Acknowledgement::none())
+    }
+
+    fn closed(payload: &Payload, mut body: Body) -> String {
+        let bytes = payload.bytes(&body);
         payload.close(&mut body);
-        (String::from_utf8(body).unwrap(), payload.content_type())
+        assert_eq!(bytes, body.bytes.len());
+        String::from_utf8(body.bytes).unwrap()
+    }
+
+    fn body(encoder: Encoder, config: &str, around: [&str; 2]) -> (String, Option<&'static str>) {
+        let payload = Payload::new(encoder, &serde_json::from_str(config).unwrap(), around[0], around[1]).unwrap();
+        let mut body = payload.open();
+        two_events().events().for_each(|event| payload.push(&event, &mut body));
+        (closed(&payload, body), payload.content_type())
     }
 
     #[test]
@@ -168,5 +195,17 @@ mod tests {
         ] {
             assert_eq!(body(encoder, config, around), (expected, Some(content_type)), "{config} {around:?}");
         }
+    }
+
+    #[test]
+    fn the_last_event_goes_into_a_body_of_its_own_as_if_it_were_the_first() {
+        let comma = r#"{ "method": "character_delimited", "character_delimited": { "delimiter": "," } }"#;
+        let payload = Payload::new(Encoder::Json, &serde_json::from_str(comma).unwrap(), "", "").unwrap();
+        let (batch, mut body) = (two_events(), payload.open());
+        batch.events().for_each(|event| payload.push(&event, &mut body));
+        let mut split = payload.split_last(&mut body);
+        assert_eq!(closed(&payload, body), r#"[{"message":"m1"}]"#);
+        payload.push(&batch.event(0).unwrap(), &mut split);
+        assert_eq!(closed(&payload, split), r#"[{"message":"m2"},{"message":"m1"}]"#);
     }
 }

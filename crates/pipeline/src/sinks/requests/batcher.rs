@@ -1,23 +1,44 @@
 //! From batches to requests: cuts and merges, without I/O and without a clock.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::payload::Payload;
 use super::request::{Part, Parts, Request};
-use crate::component::{Acknowledgement, Batch, Outcome};
+use crate::component::{Acknowledgement, Batch, Event, Outcome};
+
+/// How events become the body of a request.
+pub(crate) trait Form: fmt::Debug + Send {
+    /// What a request carries.
+    type Body: fmt::Debug + Send + 'static;
+
+    /// A body without events.
+    fn open(&self) -> Self::Body;
+
+    /// Appends an event.
+    fn push(&self, event: &Event<'_>, body: &mut Self::Body);
+
+    /// How many bytes the body has once it is closed.
+    fn bytes(&self, body: &Self::Body) -> usize;
+
+    /// Takes the last event out, into a body of its own. What is left is closed next.
+    fn split_last(&self, body: &mut Self::Body) -> Self::Body;
+
+    /// Ends a body.
+    fn close(&self, body: &mut Self::Body);
+}
 
 /// What requests are bounded by.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// The most events.
-    pub(super) events: usize,
+    pub(crate) events: usize,
     /// The most bytes of a body, before it is compressed. An event that is larger goes alone.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// The longest that an event waits for others.
-    pub(super) wait: Duration,
+    pub(crate) wait: Duration,
 }
 
 /// The most bytes that a request holds of what its events were read from, in case that they are rejected. Of batches that were
@@ -26,12 +47,12 @@ const KEPT_BYTES: usize = 16 << 20;
 
 /// Fills requests with the events of batches, in order.
 #[derive(Debug)]
-pub(super) struct Batcher {
-    payload: Payload,
+pub(crate) struct Batcher<F: Form> {
+    form: F,
     limits: Limits,
     /// A batch of which not all events are in requests yet.
     rest: Option<Rest>,
-    open: Option<Open>,
+    open: Option<Open<F::Body>>,
 }
 
 /// A batch, and where in it the events begin that are in no request.
@@ -45,21 +66,21 @@ struct Rest {
 
 /// A request that has room.
 #[derive(Debug)]
-struct Open {
-    body: Vec<u8>,
+struct Open<B> {
+    body: B,
     parts: Vec<Part>,
     events: usize,
     kept: usize,
     due: Instant,
 }
 
-impl Batcher {
-    pub(super) fn new(payload: Payload, limits: Limits) -> Self {
-        Batcher { payload, limits, rest: None, open: None }
+impl<F: Form> Batcher<F> {
+    pub(crate) fn new(form: F, limits: Limits) -> Self {
+        Batcher { form, limits, rest: None, open: None }
     }
 
     /// Takes a batch, after all requests that are full were taken. One without events is delivered with this.
-    pub(super) fn push(&mut self, mut batch: Batch) {
+    pub(crate) fn push(&mut self, mut batch: Batch) {
         debug_assert!(self.rest.is_none(), "a batch came while another was not done");
         if batch.is_empty() {
             return batch.acknowledge(Outcome::Delivered);
@@ -69,10 +90,9 @@ impl Batcher {
     }
 
     /// The next request that is full; `None` if another batch is needed for one.
-    pub(super) fn next_full(&mut self, now: Instant) -> Option<Request> {
-        let closing = self.payload.closing_len();
+    pub(crate) fn next_full(&mut self, now: Instant) -> Option<Request<F::Body>> {
         loop {
-            if self.open.as_ref().is_some_and(|open| open.is_full(&self.limits, closing)) {
+            if self.open.as_ref().is_some_and(|open| open.is_full(&self.form, &self.limits)) {
                 return self.close();
             }
             let rest = self.rest.as_mut()?;
@@ -81,42 +101,37 @@ impl Batcher {
                 self.rest.take()?.acknowledgement.answer(Outcome::Delivered);
                 return None;
             };
-            let open = self.open.get_or_insert_with(|| Open::new(&self.payload, now + self.limits.wait));
-            let before = open.body.len();
-            let start = self.payload.push(&event, open.events == 0, &mut open.body);
-            if open.events == 0 || open.body.len() + closing <= self.limits.bytes {
+            let open = self.open.get_or_insert_with(|| Open::new(self.form.open(), now + self.limits.wait));
+            self.form.push(&event, &mut open.body);
+            if open.events == 0 || self.form.bytes(&open.body) <= self.limits.bytes {
                 open.add(rest);
                 continue;
             }
             // It opens the next request, as it is written.
-            let mut next = Open::new(&self.payload, now + self.limits.wait);
-            next.body.extend_from_slice(&open.body[start..]);
-            open.body.truncate(before);
+            let mut next = Open::new(self.form.split_last(&mut open.body), now + self.limits.wait);
             next.add(rest);
-            return self.open.replace(next).map(|full| full.close(&self.payload));
+            return self.open.replace(next).map(|full| full.close(&self.form));
         }
     }
 
     /// When the request that has room is to go as it is.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.open.as_ref().map(|open| open.due)
     }
 
     /// The request that has room, as it is.
-    pub(super) fn close(&mut self) -> Option<Request> {
-        self.open.take().map(|open| open.close(&self.payload))
+    pub(crate) fn close(&mut self) -> Option<Request<F::Body>> {
+        self.open.take().map(|open| open.close(&self.form))
     }
 }
 
-impl Open {
-    fn new(payload: &Payload, due: Instant) -> Self {
-        let mut body = Vec::new();
-        payload.open(&mut body);
+impl<B> Open<B> {
+    fn new(body: B, due: Instant) -> Self {
         Open { body, parts: Vec::new(), events: 0, kept: 0, due }
     }
 
-    fn is_full(&self, limits: &Limits, closing: usize) -> bool {
-        self.events >= limits.events || self.body.len() + closing >= limits.bytes || self.kept >= KEPT_BYTES
+    fn is_full(&self, form: &impl Form<Body = B>, limits: &Limits) -> bool {
+        self.events >= limits.events || form.bytes(&self.body) >= limits.bytes || self.kept >= KEPT_BYTES
     }
 
     /// Notes that a batch's next event is in it.
@@ -137,8 +152,8 @@ impl Open {
         }
     }
 
-    fn close(mut self, payload: &Payload) -> Request {
-        payload.close(&mut self.body);
+    fn close(mut self, form: &impl Form<Body = B>) -> Request<B> {
+        form.close(&mut self.body);
         Request { body: self.body, parts: Parts(self.parts) }
     }
 }
@@ -153,14 +168,44 @@ mod tests {
 
     use super::*;
     use crate::codecs::Encoder;
-    use crate::component::Changes;
+    use crate::component::{CAUSE, Changes, Value};
+
+    /// `<`, a line an event, `>`.
+    #[derive(Debug)]
+    struct Lines;
+
+    impl Form for Lines {
+        type Body = String;
+
+        fn open(&self) -> String {
+            "<".to_owned()
+        }
+
+        fn push(&self, event: &Event<'_>, body: &mut String) {
+            let mut line = Vec::new();
+            Encoder::Text.encode(event, &mut line);
+            body.push_str(std::str::from_utf8(&line).unwrap());
+        }
+
+        fn bytes(&self, body: &String) -> usize {
+            body.len() + 1
+        }
+
+        fn split_last(&self, body: &mut String) -> String {
+            let start = body.trim_end().rfind('\n').unwrap() + 1;
+            self.open() + &body.split_off(start)
+        }
+
+        fn close(&self, body: &mut String) {
+            body.push('>');
+        }
+    }
 
     /// What was answered for which batch, in order.
     type Answers = Arc<Mutex<Vec<(usize, Outcome)>>>;
 
-    fn batcher(events: usize, bytes: usize) -> Batcher {
-        let payload = Payload::new(Encoder::Text, &Default::default(), "<", ">").unwrap();
-        Batcher::new(payload, Limits { events, bytes, wait: Duration::from_secs(1) })
+    fn batcher(events: usize, bytes: usize) -> Batcher<Lines> {
+        Batcher::new(Lines, Limits { events, bytes, wait: Duration::from_secs(1) })
     }
 
     fn batch(number: usize, messages: &[&str], answers: &Answers) -> Batch {
@@ -175,7 +220,7 @@ mod tests {
     }
 
     /// All requests that some batches make, the last one closed.
-    fn requests(batcher: &mut Batcher, batches: Vec<Batch>) -> Vec<Request> {
+    fn requests(batcher: &mut Batcher<Lines>, batches: Vec<Batch>) -> Vec<Request<String>> {
         let now = Instant::now();
         let mut requests = Vec::new();
         for batch in batches {
@@ -186,8 +231,8 @@ mod tests {
         requests
     }
 
-    fn bodies(requests: &[Request]) -> Vec<&str> {
-        requests.iter().map(|request| std::str::from_utf8(&request.body).unwrap()).collect()
+    fn bodies(requests: &[Request<String>]) -> Vec<&str> {
+        requests.iter().map(|request| request.body.as_str()).collect()
     }
 
     #[test]
@@ -196,7 +241,7 @@ mod tests {
         let batches = vec![batch(0, &["a", "b", "c"], &answers), batch(1, &["d"], &answers)];
         let requests = requests(&mut batcher(2, 100), batches);
         assert_eq!(bodies(&requests), ["<a\nb\n>", "<c\nd\n>"]);
-        let [first, second] = <[Request; 2]>::try_from(requests).unwrap();
+        let [first, second] = <[Request<String>; 2]>::try_from(requests).unwrap();
         first.parts.deliver();
         assert_eq!(*answers.lock().unwrap(), [], "the rest of it is not delivered yet");
         assert_eq!(second.parts.len(), 2);
@@ -263,8 +308,9 @@ mod tests {
     fn what_is_rejected_of_a_batch_is_what_its_request_held() {
         let answers = Answers::default();
         let batches = vec![batch(0, &["a", "b", "c"], &answers), batch(1, &["d", "e"], &answers)];
-        let [first, second, third] = <[Request; 3]>::try_from(requests(&mut batcher(2, 100), batches)).unwrap();
-        let rejected: Vec<Batch> = second.parts.into_batches().collect();
+        let [first, second, third] = <[Request<String>; 3]>::try_from(requests(&mut batcher(2, 100), batches)).unwrap();
+        let causes = [(0, "no room".to_owned()), (1, "no room".to_owned())];
+        let rejected = second.parts.deliver_but(causes.into());
         let messages = |batch: &Batch| -> Vec<String> {
             batch.events().map(|event| format!("{:?}", event.get("message").unwrap().into_value())).collect()
         };
@@ -274,6 +320,27 @@ mod tests {
         assert!(answers.lock().unwrap().is_empty());
         rejected.into_iter().for_each(|batch| batch.acknowledge(Outcome::Rejected));
         assert_eq!(*answers.lock().unwrap(), [(0, Outcome::Rejected), (1, Outcome::Rejected)]);
+    }
+
+    #[test]
+    fn some_events_of_a_request_are_rejected_each_for_its_cause_and_the_others_delivered() {
+        let answers = Answers::default();
+        let batches =
+            vec![batch(0, &["a", "b"], &answers), batch(1, &["c"], &answers), batch(2, &["d", "e"], &answers)];
+        let [request] = <[Request<String>; 1]>::try_from(requests(&mut batcher(10, 100), batches)).unwrap();
+        let causes = [(1, "large"), (3, "odd"), (4, "larger")].map(|(place, cause)| (place, cause.to_owned()));
+        let rejected = request.parts.deliver_but(causes.into());
+        assert_eq!(*answers.lock().unwrap(), [(1, Outcome::Delivered)], "of which nothing was rejected");
+        let told = |batch: &Batch| -> Vec<[Value; 2]> {
+            batch.events().map(|event| ["message", CAUSE].map(|name| event.get(name).unwrap().into_value())).collect()
+        };
+        let said = |message: &str, cause: &str| [Value::from(message), Value::from(cause)];
+        assert_eq!(
+            rejected.iter().map(told).collect::<Vec<_>>(),
+            [vec![said("b", "large")], vec![said("d", "odd"), said("e", "larger")]]
+        );
+        rejected.into_iter().for_each(|batch| batch.acknowledge(Outcome::Rejected));
+        assert_eq!(answers.lock().unwrap()[1..], [(0, Outcome::Rejected), (2, Outcome::Rejected)]);
     }
 
     proptest! {
@@ -297,7 +364,7 @@ mod tests {
             let requests = requests(&mut batcher(events, bytes), batches);
             let mut arrived = Vec::new();
             for request in &requests {
-                let body = std::str::from_utf8(&request.body).unwrap();
+                let body = &request.body;
                 let lines: Vec<&str> = body.trim_start_matches('<').trim_end_matches("\n>").split('\n').collect();
                 prop_assert!(lines.len() <= events && lines.len() == request.parts.len());
                 prop_assert!(body.len() <= bytes || lines.len() == 1);
