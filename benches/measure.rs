@@ -1,21 +1,25 @@
 //! What the benchmarks here measure by: processes' CPU time, beside inflating.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
 /// The CPU time of all children that ended.
 pub(crate) fn children() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    cpu_time(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn cpu_time(who: UsageWho) -> Duration {
+    let usage = getrusage(who).unwrap();
     let total = usage.user_time() + usage.system_time();
     Duration::from_secs(total.tv_sec() as u64) + Duration::from_micros(total.tv_usec() as u64)
 }
 
-/// How long inflating gzip records takes, with libdeflate and buffers reused.
+/// The CPU time that inflating gzip records takes here, with libdeflate and buffers reused.
 pub(crate) fn inflate(records: &[Vec<u8>]) -> Duration {
     let mut decompressor = libdeflater::Decompressor::new();
     let mut buffer = Vec::new();
-    let start = Instant::now();
+    let before = cpu_time(UsageWho::RUSAGE_SELF);
     for record in records {
         let size = u32::from_le_bytes(*record.last_chunk().unwrap()) as usize;
         if buffer.len() < size {
@@ -23,5 +27,5 @@ pub(crate) fn inflate(records: &[Vec<u8>]) -> Duration {
         }
         decompressor.gzip_decompress(record, &mut buffer[..size]).unwrap();
     }
-    start.elapsed()
+    cpu_time(UsageWho::RUSAGE_SELF) - before
 }

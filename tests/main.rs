@@ -9,6 +9,7 @@ mod kcl;
 mod kills;
 mod kinesis_sink;
 mod moto;
+mod outage;
 mod parity;
 mod pipeline;
 mod python;

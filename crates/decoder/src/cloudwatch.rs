@@ -83,6 +83,11 @@ impl Tables {
         (self.user_records, self.outside_hash_range) = (0, 0);
     }
 
+    /// The bytes of its tables. Errors and headers are few.
+    pub(crate) fn allocated(&self) -> usize {
+        self.envelopes.capacity() * size_of::<Envelope>() + self.events.capacity() * size_of::<LogEvent>()
+    }
+
     /// Makes room for an event more, and for as many as are to be expected where `read` bytes of a text held those since
     /// the first `before`, `left` bytes are left, and no more than `limit` may be. Doubling would reserve far more.
     #[cold]

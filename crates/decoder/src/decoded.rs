@@ -59,6 +59,11 @@ impl Decoded {
     pub fn text_len(&self) -> usize {
         self.text.record.len()
     }
+
+    /// How many bytes its buffers take, in use or not: what is kept of it from record to record.
+    pub fn allocated(&self) -> usize {
+        self.text.allocated() + self.tables.allocated()
+    }
 }
 
 /// Iterator over the [`Event`]s of a record.

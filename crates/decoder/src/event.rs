@@ -95,6 +95,7 @@ impl<'a> Event<'a> {
     /// The message as a flow log, if it is one of the format that the text's [header](Self::header) states, or if there
     /// is none, of one that can be [inferred](Format::infer); [`FlowLog::format`] tells which. Its values are of their
     /// fields' kinds.
+    #[inline]
     pub fn flow_log(&self) -> Option<FlowLog<'a>> {
         match self.header() {
             Some(format) => self.flow_log_of(format).ok().filter(|flow| flow.check().is_ok()),

@@ -52,6 +52,10 @@ impl Text {
         self.unescaped.clear();
     }
 
+    pub(crate) fn allocated(&self) -> usize {
+        self.record.bytes.capacity() + self.unescaped.capacity()
+    }
+
     #[inline]
     pub(crate) fn get(&self, span: Span) -> Option<&str> {
         span.of(self.record.as_str(), &self.unescaped)

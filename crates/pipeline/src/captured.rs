@@ -8,8 +8,7 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 use std::ops::ControlFlow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use jiff::Timestamp;
 use kinesis_logs_decoder::kpl::Aggregated;
 use kinesis_logs_source::Record;
@@ -23,7 +22,7 @@ pub fn to_json(record: &Record, error: &str) -> Value {
         "StreamName": *record.stream,
         "ShardId": record.shard_id.as_str(),
         "SequenceNumber": record.sequence_number.as_str(),
-        "Data": STANDARD.encode(&record.data),
+        "Data": STANDARD.encode_to_string(&record.data),
         "Error": error,
     });
     if let Some(index) = record.sub_sequence_number {
@@ -197,7 +196,7 @@ impl Line<'_> {
             self.stream_name.unwrap_or_else(|| name.to_owned()),
             self.shard_id.unwrap_or_else(|| "-".to_owned()),
             self.sequence_number.unwrap_or_else(|| index.to_string()),
-            STANDARD.decode(self.data.trim()).ok()?,
+            STANDARD.decode_to_vec(self.data.trim()).ok()?,
         );
         record.partition_key = self.partition_key;
         record.sub_sequence_number = self.sub_sequence_number;
@@ -260,7 +259,7 @@ fn open(record: Record, each: Each<'_>) -> Result<(), Stop> {
 fn base64_lines(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let text = str::from_utf8(bytes).ok()?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let records: Vec<Vec<u8>> = lines.map(|line| STANDARD.decode(line).ok()).collect::<Option<_>>()?;
+    let records: Vec<Vec<u8>> = lines.map(|line| STANDARD.decode_to_vec(line).ok()).collect::<Option<_>>()?;
     let known = |data: &Vec<u8>| data.starts_with(&[0x1f, 0x8b]) || data.starts_with(&[0xf3, 0x89, 0x9a, 0xc2]);
     (!records.is_empty() && records.iter().all(known)).then_some(records)
 }
@@ -282,7 +281,7 @@ mod tests {
     #[test]
     fn every_form_is_recognised() {
         let gzip = [0x1f, 0x8b, 8, 0];
-        let text = STANDARD.encode(gzip);
+        let text = STANDARD.encode_to_string(gzip);
         let whole = |number: &str| vec![(number.to_owned(), None, gzip.to_vec())];
         assert_eq!(records(&gzip), whole("0"), "bytes");
         assert_eq!(records(format!("{text}\n").as_bytes()), whole("0"), "base64");

@@ -1,7 +1,7 @@
 //! What shards cost on which nothing happens: memory and CPU of one process that holds the leases of many.
 //!
 //! ```sh
-//! cargo run --workspace --example idle_cost
+//! cargo run -p kinesis-logs-source --example idle_cost
 //! ```
 //!
 //! Every row is a process of its own. `protocol and driver`: over an API in the process that always answers at once that

@@ -58,7 +58,7 @@
 //! Rounds differ by more than the first two do. Half of what is left is the kernel's, for bringing the answers.
 //!
 //! Shards on which nothing happens cost, one process with the leases of all of them, each asked once a second (`cargo run
-//! --workspace --example idle_cost`, Linux, in the profile `dev`, which builds this crate optimised):
+//! -p kinesis-logs-source --example idle_cost`, Linux, in the profile `dev`, which builds this crate optimised):
 //!
 //! | | shards | memory | a shard | CPU of one core |
 //! |---|---|---|---|---|

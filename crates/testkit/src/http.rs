@@ -1,6 +1,6 @@
 //! Any [`KinesisApi`] as a server that speaks AWS JSON 1.1.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -52,17 +52,20 @@ impl Drop for Server {
 pub struct Collector {
     server: Server,
     lines: Arc<Mutex<Vec<String>>>,
+    is_down: Arc<AtomicBool>,
 }
 
 impl Collector {
     /// Starts a server that answers one of `refuse_one_of` requests by 503, without noting what it held.
     pub async fn start(refuse_one_of: u64) -> Self {
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (noted, requests) = (lines.clone(), Arc::new(AtomicU64::new(0)));
+        let is_down = Arc::new(AtomicBool::new(false));
+        let (noted, down, requests) = (lines.clone(), is_down.clone(), Arc::new(AtomicU64::new(0)));
         let app = Router::new().fallback(move |body: String| {
             let (lines, request) = (noted.clone(), requests.fetch_add(1, Ordering::Relaxed));
+            let is_down = down.load(Ordering::Relaxed);
             async move {
-                if request % refuse_one_of == refuse_one_of - 1 {
+                if is_down || request % refuse_one_of == refuse_one_of - 1 {
                     return StatusCode::SERVICE_UNAVAILABLE;
                 }
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +73,12 @@ impl Collector {
                 StatusCode::OK
             }
         });
-        Collector { server: Server::start(app.layer(DefaultBodyLimit::disable())).await, lines }
+        Collector { server: Server::start(app.layer(DefaultBodyLimit::disable())).await, lines, is_down }
+    }
+
+    /// Refuses everything from now on, or takes it again.
+    pub fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::Relaxed);
     }
 
     /// `http://127.0.0.1:PORT`.

@@ -247,34 +247,60 @@ impl Field {
         self.name().replace('_', "-")
     }
 
-    /// Whether a value that is not `-` looks like the field's: what tells formats with as many fields apart. Open lists
-    /// stay open; what is certain is asked for.
-    pub(crate) fn looks_like(self, value: &str) -> bool {
-        let starts = |prefix: &str| value.starts_with(prefix);
-        match self {
-            Field::InterfaceId | Field::TgwSrcEni | Field::TgwDstEni | Field::NextHopInterfaceId => starts("eni-"),
-            Field::VpcId | Field::TgwSrcVpcId | Field::TgwDstVpcId | Field::NextHopVpcId => starts("vpc-"),
+    /// What a value that is not `-` looks like, which tells formats with as many fields apart; `None` if it may look like
+    /// anything. Open lists stay open; what is certain is asked for.
+    pub(crate) fn look(self) -> Option<Look> {
+        Some(match self {
+            Field::InterfaceId | Field::TgwSrcEni | Field::TgwDstEni | Field::NextHopInterfaceId => {
+                Look::Prefix("eni-")
+            }
+            Field::VpcId | Field::TgwSrcVpcId | Field::TgwDstVpcId | Field::NextHopVpcId => Look::Prefix("vpc-"),
             Field::SubnetId | Field::TgwSrcSubnetId | Field::TgwDstSubnetId | Field::NextHopSubnetId => {
-                starts("subnet-")
+                Look::Prefix("subnet-")
             }
-            Field::InstanceId => starts("i-"),
-            Field::TgwId => starts("tgw-"),
-            Field::TgwAttachmentId | Field::TgwPairAttachmentId => starts("tgw-attach-"),
+            Field::InstanceId => Look::Prefix("i-"),
+            Field::TgwId => Look::Prefix("tgw-"),
+            Field::TgwAttachmentId | Field::TgwPairAttachmentId => Look::Prefix("tgw-attach-"),
             Field::EcsClusterArn | Field::EcsContainerInstanceArn | Field::EcsTaskDefinitionArn | Field::EcsTaskArn => {
-                starts("arn:")
+                Look::Prefix("arn:")
             }
-            Field::AccountId | Field::TgwSrcVpcAccountId | Field::TgwDstVpcAccountId => {
-                value == "unknown" || value.bytes().all(|byte| byte.is_ascii_digit())
-            }
-            Field::Action => matches!(value, "ACCEPT" | "REJECT"),
+            Field::AccountId | Field::TgwSrcVpcAccountId | Field::TgwDstVpcAccountId => Look::Account,
+            Field::Action => Look::OneOf(&["ACCEPT", "REJECT"]),
             // AWS adds states. Capital letters tell it from other text.
-            Field::LogStatus => value.bytes().all(|byte| byte.is_ascii_uppercase()),
-            Field::Type => matches!(value, "IPv4" | "IPv6" | "EFA"),
-            Field::FlowDirection => matches!(value, "ingress" | "egress"),
-            Field::Region | Field::AzId | Field::TgwSrcAzId | Field::TgwDstAzId | Field::NextHopAzId => {
+            Field::LogStatus => Look::Capitals,
+            Field::Type => Look::OneOf(&["IPv4", "IPv6", "EFA"]),
+            Field::FlowDirection => Look::OneOf(&["ingress", "egress"]),
+            Field::Region | Field::AzId | Field::TgwSrcAzId | Field::TgwDstAzId | Field::NextHopAzId => Look::Region,
+            _ => return None,
+        })
+    }
+}
+
+/// What a field's values look like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Look {
+    /// They begin so.
+    Prefix(&'static str),
+    /// Digits, or `unknown`.
+    Account,
+    /// There are no others.
+    OneOf(&'static [&'static str]),
+    /// Capital letters.
+    Capitals,
+    /// Small letters and digits, with hyphens in between.
+    Region,
+}
+
+impl Look {
+    pub(crate) fn fits(self, value: &str) -> bool {
+        match self {
+            Look::Prefix(prefix) => value.starts_with(prefix),
+            Look::Account => value.bytes().all(|byte| byte.is_ascii_digit()) || value == "unknown",
+            Look::OneOf(values) => values.contains(&value),
+            Look::Capitals => value.bytes().all(|byte| byte.is_ascii_uppercase()),
+            Look::Region => {
                 value.contains('-') && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             }
-            _ => true,
         }
     }
 }

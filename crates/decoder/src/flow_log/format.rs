@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use super::field::{Field, FieldKind};
+use super::field::{Field, FieldKind, Look};
 use super::layout::{ByKind, JsonKey};
 use super::record::{FlowLog, FlowLogError};
 
@@ -44,6 +44,7 @@ struct Inner {
     /// By field: its place in a line, or `ABSENT`.
     places: [u8; Field::ALL.len()],
     by_kind: ByKind,
+    looks: Vec<(u8, Look)>,
     json_keys: Vec<JsonKey>,
     /// How long the keys are together, and all else that is no token.
     json_len: usize,
@@ -160,12 +161,13 @@ impl Format {
     }
 
     /// A line in the first of the known formats that it fits; `window` begins with it.
+    #[inline]
     pub(crate) fn infer_of<'a>(line: &'a str, window: &'a [u8]) -> Option<(&'static Format, FlowLog<'a>)> {
         let mut flow = FlowLog::new(Format::default_format());
         let found = flow.find(line, window);
         for format in Format::known().iter().filter(|format| format.len() == found) {
             flow.set_format(format);
-            if flow.has_shape() {
+            if flow.looks_right() && flow.check().is_ok() {
                 return Some((format, flow));
             }
         }
@@ -183,11 +185,9 @@ impl Format {
         let found = flow.find(line, window);
         for format in Format::known().iter().filter(|format| format.len() == found) {
             flow.set_format(format);
-            let looks_right = format.columns().iter().enumerate().all(|(place, column)| {
-                let token = flow.token(place);
-                token == "-" || column.field().is_none_or(|field| field.looks_like(token))
-            });
-            if looks_right && let Ok(read) = read(&flow) {
+            if flow.looks_right()
+                && let Ok(read) = read(&flow)
+            {
                 return Some(read);
             }
         }
@@ -279,9 +279,16 @@ impl Format {
             columns.push(FormatColumn { name, field, kind });
         }
         let by_kind = ByKind::of(&columns);
+        let looks = (0..).zip(&columns).filter_map(|(place, column)| Some((place, column.field?.look()?))).collect();
         let json_keys: Vec<JsonKey> = columns.iter().map(JsonKey::of).collect();
         let json_len = json_keys.iter().map(JsonKey::len_with_quote).sum();
-        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, json_keys, json_len })))
+        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, looks, json_keys, json_len })))
+    }
+
+    /// The places of values that look like something, and like what.
+    #[inline]
+    pub(super) fn looks(&self) -> &[(u8, Look)] {
+        &self.0.looks
     }
 
     #[inline]

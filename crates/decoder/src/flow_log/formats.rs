@@ -84,6 +84,7 @@ impl Formats {
 
     /// The event's message as a flow log: `None` if no rule matches and it does not look like one, an error if rules
     /// match and it fits none of their formats. [`FlowLog::format`] tells which format was chosen.
+    #[inline]
     pub fn parse<'a>(&'a self, event: &Event<'a>) -> Option<Result<FlowLog<'a>, FlowLogError>> {
         match self.given(event, |flow| flow.check().map(|()| flow)) {
             None if self.may_infer(event) => event.flow_log().map(Ok),
@@ -134,6 +135,9 @@ impl Formats {
         event: &Event<'a>,
         mut read: impl FnMut(FlowLog<'a>) -> Result<T, FlowLogError>,
     ) -> Option<Result<T, FlowLogError>> {
+        if self.rules.is_empty() {
+            return None;
+        }
         let mut mistake = None;
         for format in self.of(event.log_group().unwrap_or_default(), event.log_stream().unwrap_or_default()) {
             match event.flow_log_of(format).and_then(&mut read) {

@@ -217,6 +217,9 @@ impl<'a> FlowLog<'a> {
     ///
     /// [`FlowLogError::Value`] names the first that is not.
     pub fn check(&self) -> Result<(), FlowLogError> {
+        if self.padded().is_some_and(|tokens| is_valid(self, tokens)) {
+            return Ok(());
+        }
         for (name, value) in self.values() {
             if let Value::Invalid(value) = value {
                 return Err(FlowLogError::Value { name: name.to_owned(), value: shortened(value) });
@@ -225,12 +228,12 @@ impl<'a> FlowLog<'a> {
         Ok(())
     }
 
-    /// Whether every value is of its field's kind and looks like the field's.
-    pub(super) fn has_shape(&self) -> bool {
-        self.format.columns().iter().enumerate().all(|(place, column)| {
-            let token = self.token(place);
-            token == "-" || column.field().is_none_or(|field| field.looks_like(token))
-        }) && self.check().is_ok()
+    /// Whether every value looks like its field's, as far as a look tells.
+    pub(super) fn looks_right(&self) -> bool {
+        self.format.looks().iter().all(|(place, look)| {
+            let token = self.token(usize::from(*place));
+            token == "-" || look.fits(token)
+        })
     }
 
     #[inline]
@@ -318,6 +321,21 @@ impl<'a> FlowLog<'a> {
     fn unusual_address(&self, place: usize) -> Option<IpAddr> {
         number::any_address(self.token(place).as_bytes())
     }
+}
+
+with_lanes! {
+/// Whether every value is of its field's kind: the usual ones are seen many at once.
+fn is_valid<'a>(flow: &FlowLog<'a>, tokens: PaddedTokens<'_, 'a>) -> bool |lanes| {
+    // Any text is text.
+    let ByKind { fours, numbers, addresses, .. } = flow.format.by_kind();
+    let is_valid = |place: u8| !matches!(flow.value(usize::from(place)), Value::Invalid(_));
+    fours.iter().all(|four| tokens.four(lanes, four).right == Four::ALL || four.places.into_iter().all(is_valid))
+        && numbers.iter().all(|place| is_valid(*place))
+        && addresses.iter().all(|place| {
+            let (chunk, len) = tokens.chunk(usize::from(*place));
+            lanes.ipv4(chunk, len).is_some() || is_valid(*place)
+        })
+}
 }
 
 with_lanes! {

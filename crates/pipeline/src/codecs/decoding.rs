@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use kinesis_logs_decoder::flow_log::Formats;
-use kinesis_logs_decoder::{Decoded, Decoder, Limits, Payload};
+use kinesis_logs_decoder::{Decoder, Limits, Payload};
 use kinesis_logs_source::Record;
 use serde::Deserialize;
 
 use crate::captured;
-use crate::component::{Acknowledgement, Batch, Changes, Closed, Origin, Outputs, Problem, Value};
+use crate::component::{Acknowledgement, Batch, BatchBuilder, Changes, Closed, Origin, Outputs, Pool, Problem, Value};
 use crate::config::OneOrMore;
 
 /// The output of what cannot be decoded.
@@ -56,7 +56,12 @@ impl DecodingConfig {
             Codec::Envelopes => Payload::Envelopes,
             Codec::Lines => Payload::Lines,
         };
-        Ok(RecordDecoder { limits: Limits::default().decompressed_bytes(mib << 20), payload, formats: formats.into() })
+        Ok(RecordDecoder {
+            limits: Limits::default().decompressed_bytes(mib << 20),
+            payload,
+            formats: formats.into(),
+            pool: Pool::default(),
+        })
     }
 }
 
@@ -66,6 +71,7 @@ pub(crate) struct RecordDecoder {
     limits: Limits,
     payload: Payload,
     formats: Arc<Formats>,
+    pool: Pool,
 }
 
 impl RecordDecoder {
@@ -84,10 +90,10 @@ impl RecordDecoder {
         acknowledgement: Acknowledgement,
         outputs: &mut Outputs,
     ) -> Result<(), Closed> {
-        let mut batch = Batch::builder(self.formats.clone());
+        let mut batch = BatchBuilder::new(self.formats.clone(), self.pool.clone());
         let mut aside = Batch::builder(self.formats.clone());
         for record in records {
-            let mut decoded = Decoded::default();
+            let mut decoded = self.pool.take();
             // Containers were opened where records were read.
             decoder.decode_user_record_into(&record.data, &mut decoded);
             if let Some(error) = decoded.errors().first() {

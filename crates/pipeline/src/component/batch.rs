@@ -11,6 +11,7 @@ use kinesis_logs_source::protocol::PositionRange;
 
 use super::ack::{Acknowledgement, Outcome};
 use super::event::{Changes, Event};
+use super::pool::Pool;
 
 /// Which stretch of its source a batch covers. Transforms change events, never this: who has accepted all of a shard's
 /// batches up to one has accepted all that the shard held up to its end.
@@ -75,6 +76,14 @@ struct Contents {
     /// Events that were decoded, and the bytes of their text.
     decoded: usize,
     text: usize,
+    /// Where the records' buffers go in the end.
+    pool: Pool,
+}
+
+impl Drop for Contents {
+    fn drop(&mut self) {
+        self.pool.put(self.records.drain(..).map(|(_, decoded)| decoded));
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -105,7 +114,7 @@ impl Contents {
 impl Batch {
     /// Starts a batch. `formats` tells the formats of its flow logs.
     pub fn builder(formats: Arc<Formats>) -> BatchBuilder {
-        BatchBuilder { records: Vec::new(), formats, slots: Vec::new(), bytes: 0, decoded: 0, text: 0, origin: None }
+        BatchBuilder::new(formats, Pool::default())
     }
 
     /// How many events are in it.
@@ -253,9 +262,16 @@ pub struct BatchBuilder {
     decoded: usize,
     text: usize,
     origin: Option<Arc<Origin>>,
+    pool: Pool,
 }
 
 impl BatchBuilder {
+    /// Starts a batch whose records' buffers are from `pool`, and go back there.
+    pub(crate) fn new(formats: Arc<Formats>, pool: Pool) -> Self {
+        let (records, slots) = (Vec::new(), Vec::new());
+        BatchBuilder { records, formats, slots, bytes: 0, decoded: 0, text: 0, origin: None, pool }
+    }
+
     /// Adds a record's events.
     pub fn record(&mut self, record: Record, decoded: Decoded) {
         // More than four thousand million would not fit into memory.
@@ -302,8 +318,8 @@ impl BatchBuilder {
 
     /// The batch, for which `acknowledgement` answers.
     pub fn build(self, acknowledgement: Acknowledgement) -> Batch {
-        let BatchBuilder { records, formats, slots, bytes, decoded, text, origin } = self;
-        let contents = Arc::new(Contents { records, formats, bytes, decoded, text });
+        let BatchBuilder { records, formats, slots, bytes, decoded, text, origin, pool } = self;
+        let contents = Arc::new(Contents { records, formats, bytes, decoded, text, pool });
         Batch { contents, slots, acknowledgement, origin, left_out: 0 }
     }
 }

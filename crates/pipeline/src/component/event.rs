@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use kinesis_logs_decoder::flow_log::{Formats, Value as FlowValue};
 use kinesis_logs_decoder::{Event as LogEvent, FieldValue, FlowLog};
 use kinesis_logs_source::Record;
+use smallvec::SmallVec;
 
 use super::value::Value;
 
@@ -22,8 +23,8 @@ pub(crate) const CAUSE: &str = "%rejected";
 pub struct Changes {
     /// Whether what was read is to be seen no more, but for metadata.
     replaced: bool,
-    /// In the order they were first set; `None` was removed. Few, so that a search takes no longer than a map's.
-    members: Vec<(Arc<str>, Option<Value>)>,
+    /// In the order they were first set; `None` was removed. Few, so that a search takes no longer than a map's; mostly one.
+    members: SmallVec<[(Arc<str>, Option<Value>); 1]>,
 }
 
 impl Changes {

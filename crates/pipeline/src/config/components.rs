@@ -21,7 +21,7 @@ pub(crate) struct Config {
     pub(crate) quarantine: QuarantineConfig,
     pub(crate) components: Vec<Component>,
     /// Where to tell how the pipeline stands, if anywhere.
-    #[cfg_attr(not(feature = "api"), expect(dead_code))]
+    #[cfg_attr(not(feature = "api"), allow(dead_code))]
     pub(crate) api: Option<SocketAddr>,
     /// Tests of transforms, as they are written.
     #[cfg_attr(not(feature = "transforms"), expect(dead_code))]

@@ -1,7 +1,6 @@
 //! Who the sink says that it is: the header `Authorization`.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
@@ -64,7 +63,7 @@ fn basic(user: &str, password: &str, secrets: &mut Secrets) -> Result<HeaderValu
     if user.contains(':') {
         return Err(Problem::new("the user has a ':' in it, where the password would begin"));
     }
-    let encoded = STANDARD.encode(format!("{user}:{password}"));
+    let encoded = STANDARD.encode_to_string(format!("{user}:{password}"));
     secrets.add(password);
     secrets.add(&encoded);
     secret_value(&format!("Basic {encoded}")).ok_or_else(|| Problem::new("user and password fit no header"))

@@ -108,7 +108,55 @@ fn problem(error: &Diagnostic, key: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use kinesis_logs_decoder::flow_log::Formats;
+
     use super::*;
+    use crate::component::{Acknowledgement, Batch, Value};
+
+    /// What a program makes of events of one member each, one after the other.
+    fn rewritten(source: &str, members: &[(&str, i64)]) -> Vec<Result<Changes, Failed>> {
+        let mut program = Program::compile(source, "source").unwrap();
+        let mut builder = Batch::builder(Arc::new(Formats::new()));
+        for (name, value) in members {
+            let mut changes = Changes::default();
+            changes.set(*name, *value);
+            builder.event(None, changes);
+        }
+        let batch = builder.build(Acknowledgement::none());
+        let fate = |event: Event<'_>| match program.rewrite(&event) {
+            Ok(Fate::Change(changes)) => Ok(changes),
+            Ok(Fate::Keep) => Ok(event.changes().cloned().unwrap()),
+            Ok(other) => panic!("{other:?}"),
+            Err(failed) => Err(failed),
+        };
+        batch.events().map(fate).collect()
+    }
+
+    #[test]
+    fn an_event_does_not_see_what_the_one_before_was_given() {
+        for (source, member, seen) in [
+            (".before = exists(.mark); .mark = 1", "before", false),
+            (".before = exists(.b); .b.c = 1", "before", false),
+            (".before = exists(%mine.mark); %mine.mark = 1", "before", false),
+            (".before = exists(.a); del(.a)", "before", true),
+            (".before = exists(.mark); . = {\"before\": .before, \"mark\": 1}", "before", false),
+            (".before = exists(.a); .a = to_int!(.a) + 1", "before", true),
+        ] {
+            for changes in rewritten(source, &[("a", 1), ("a", 1), ("a", 1)]) {
+                let members: Vec<_> = changes.as_ref().unwrap().members().filter(|(name, _)| *name == member).collect();
+                assert_eq!(members, [(member, Some(&Value::Boolean(seen)))], "{source}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_does_not_see_what_the_one_before_had_when_the_program_failed() {
+        let results = rewritten(".before = exists(.b); .b = 1; assert!(.a == 1)", &[("x", 1), ("a", 1)]);
+        let [Err(Failed::Error(_)), Ok(second)] = &results[..] else { panic!("{results:?}") };
+        assert!(second.members().any(|member| member == ("before", Some(&Value::Boolean(false)))), "{second:?}");
+    }
 
     #[test]
     fn a_program_is_given_what_it_names_and_no_more() {

@@ -14,8 +14,8 @@ use crate::component::{Changes, Event, ValueRef};
 pub(super) enum Wanted {
     /// Members, and metadata.
     These { members: Vec<KeyString>, metadata: Vec<Metadata> },
-    /// It looks at the event as a whole.
-    All,
+    /// It looks at the event as a whole, with all this metadata.
+    All { metadata: Vec<Metadata> },
 }
 
 /// One piece of metadata: `%space.name`, or all of `%space`.
@@ -23,14 +23,22 @@ pub(super) enum Wanted {
 pub(super) struct Metadata {
     space: KeyString,
     name: Option<KeyString>,
+    /// `%space`.
+    whole: Arc<str>,
+    /// As events name it.
+    path: Arc<str>,
 }
 
 impl Metadata {
-    fn path(&self) -> String {
-        match &self.name {
-            Some(name) => format!("%{}.{name}", self.space),
-            None => format!("%{}", self.space),
-        }
+    fn new(space: KeyString, name: Option<KeyString>) -> Self {
+        let whole: Arc<str> = format!("%{space}").into();
+        let path = name.as_ref().map_or_else(|| whole.clone(), |name| format!("%{space}.{name}").into());
+        Metadata { space, name, whole, path }
+    }
+
+    /// All there is.
+    fn all() -> Vec<Metadata> {
+        Event::METADATA.map(|[space, name]| Metadata::new(space.into(), Some(name.into()))).into()
     }
 }
 
@@ -48,9 +56,9 @@ impl Wanted {
                         Some(OwnedSegment::Field(name)) => Some(name.clone()),
                         _ => None,
                     };
-                    metadata.push(Metadata { space: space.clone(), name });
+                    metadata.push(Metadata::new(space.clone(), name));
                 }
-                _ => return Wanted::All,
+                _ => return Wanted::All { metadata: Metadata::all() },
             }
         }
         members.sort();
@@ -64,10 +72,10 @@ impl Wanted {
     #[cfg(test)]
     pub(super) fn names(&self) -> String {
         match self {
-            Wanted::All => "all".to_owned(),
+            Wanted::All { .. } => "all".to_owned(),
             Wanted::These { members, metadata } => {
                 let members = members.iter().map(ToString::to_string);
-                members.chain(metadata.iter().map(Metadata::path)).collect::<Vec<_>>().join(" ")
+                members.chain(metadata.iter().map(|metadata| metadata.path.to_string())).collect::<Vec<_>>().join(" ")
             }
         }
     }
@@ -81,25 +89,65 @@ fn is_root(path: &OwnedTargetPath) -> bool {
 #[derive(Debug)]
 pub(super) struct EventTarget {
     inner: TargetValue,
-    changed: Vec<Changed>,
-    /// Names of members that were changed, as events share them.
-    names: Vec<Arc<str>>,
+    /// What the program has changed of any event so far. It can name few things, so that they are found sooner than hashed.
+    changes: Vec<Change>,
+    /// Whether something is left in it of the event before that the next must not see.
+    is_used: bool,
 }
 
-/// What a program has changed.
+/// Something that a program changes.
+#[derive(Debug)]
+struct Change {
+    what: Changed,
+    /// Whether it has, of this event.
+    is_made: bool,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Changed {
     /// The event as a whole.
     Event,
-    Member(KeyString),
+    /// A member, with its name as events share it.
+    Member(KeyString, Arc<str>),
     Metadata(Metadata),
+}
+
+impl Changed {
+    fn of(path: &OwnedTargetPath) -> Option<Changed> {
+        let field = |at: usize| match path.path.segments.get(at) {
+            Some(OwnedSegment::Field(name)) => Some(name.clone()),
+            _ => None,
+        };
+        match (path.prefix, field(0)) {
+            (PathPrefix::Event, None) => Some(Changed::Event),
+            (PathPrefix::Event, Some(name)) => Some(Changed::Member(name.clone(), name.as_str().into())),
+            (PathPrefix::Metadata, Some(space)) => Some(Changed::Metadata(Metadata::new(space, field(1)))),
+            // All metadata: nothing of it is the program's to replace.
+            (PathPrefix::Metadata, None) => None,
+        }
+    }
+
+    /// Whether it is what lies at the path.
+    fn is_at(&self, path: &OwnedTargetPath) -> bool {
+        let field = |at: usize| match path.path.segments.get(at) {
+            Some(OwnedSegment::Field(name)) => Some(name),
+            _ => None,
+        };
+        match self {
+            Changed::Event => path.prefix == PathPrefix::Event && field(0).is_none(),
+            Changed::Member(name, _) => path.prefix == PathPrefix::Event && field(0) == Some(name),
+            Changed::Metadata(Metadata { space, name, .. }) => {
+                path.prefix == PathPrefix::Metadata && field(0) == Some(space) && field(1) == name.as_ref()
+            }
+        }
+    }
 }
 
 impl EventTarget {
     pub(super) fn new() -> Self {
         let empty = || VrlValue::Object(ObjectMap::new());
         let inner = TargetValue { value: empty(), metadata: empty(), secrets: Secrets::default() };
-        EventTarget { inner, changed: Vec::new(), names: Vec::new() }
+        EventTarget { inner, changes: Vec::new(), is_used: false }
     }
 
     fn clear(&mut self) {
@@ -109,12 +157,13 @@ impl EventTarget {
                 other => *other = VrlValue::Object(ObjectMap::new()),
             }
         }
-        self.changed.clear();
+        self.changes.iter_mut().for_each(|change| change.is_made = false);
+        self.is_used = false;
     }
 
     /// Takes what `wanted` names from the event.
     pub(super) fn fill(&mut self, wanted: &Wanted, event: &Event<'_>) {
-        if !self.changed.is_empty() || matches!(wanted, Wanted::All) {
+        if self.is_used || matches!(wanted, Wanted::All { .. }) {
             self.clear();
         }
         let (VrlValue::Object(object), VrlValue::Object(data)) = (&mut self.inner.value, &mut self.inner.metadata)
@@ -130,7 +179,7 @@ impl EventTarget {
                     put_metadata(data, metadata, event);
                 }
             }
-            Wanted::All => {
+            Wanted::All { metadata } => {
                 for name in ["message", "timestamp", "extracted_fields"] {
                     put(object, &name.into(), event.get(name));
                 }
@@ -143,8 +192,8 @@ impl EventTarget {
                         put(object, &column.name().into(), event.get(column.name()));
                     }
                 }
-                for [space, name] in Event::METADATA {
-                    put_metadata(data, &Metadata { space: space.into(), name: Some(name.into()) }, event);
+                for metadata in metadata {
+                    put_metadata(data, metadata, event);
                 }
             }
         }
@@ -152,7 +201,7 @@ impl EventTarget {
 
     /// Whether the program has changed anything.
     pub(super) fn is_changed(&self) -> bool {
-        !self.changed.is_empty()
+        self.is_used
     }
 
     /// What the program made of the event as a whole, if it is several.
@@ -165,44 +214,41 @@ impl EventTarget {
 
     /// Adds what the program changed to `changes`; of an event that became several without its members.
     pub(super) fn note(&mut self, changes: &mut Changes) {
-        if self.changed.contains(&Changed::Event) {
+        let is_made = |what: &Change| what.is_made && what.what == Changed::Event;
+        if self.changes.iter().any(is_made) {
             replace(&self.inner.value, changes);
         }
-        for changed in &self.changed {
-            match changed {
-                Changed::Event => {}
-                Changed::Member(name) => {
-                    let value = match &self.inner.value {
-                        VrlValue::Object(members) => members.get(name),
+        let mut has_members_alone = matches!(self.inner.value, VrlValue::Object(_));
+        for change in self.changes.iter_mut().filter(|change| change.is_made) {
+            change.is_made = false;
+            match &change.what {
+                Changed::Event => has_members_alone = false,
+                Changed::Member(name, shared) => {
+                    // Taken out, so that the rest may stay for the next event.
+                    let value = match &mut self.inner.value {
+                        VrlValue::Object(members) => members.remove(name),
                         _ => None,
                     };
-                    set(changes, shared(&mut self.names, name), value);
+                    set(changes, shared, value.as_ref());
                 }
                 Changed::Metadata(data) => {
                     let value = match &data.name {
                         Some(name) => self.inner.metadata.get(&path([&data.space, name])),
                         None => self.inner.metadata.get(&path([&data.space])),
                     };
-                    set(changes, data.path().into(), value);
+                    set(changes, &data.path, value);
+                    has_members_alone = false;
                 }
             }
         }
+        self.is_used = !has_members_alone;
     }
 
     fn change(&mut self, path: &OwnedTargetPath) {
-        let field = |at: usize| match path.path.segments.get(at) {
-            Some(OwnedSegment::Field(name)) => Some(name.clone()),
-            _ => None,
-        };
-        let changed = match (path.prefix, field(0)) {
-            (PathPrefix::Event, None) => Changed::Event,
-            (PathPrefix::Event, Some(name)) => Changed::Member(name),
-            (PathPrefix::Metadata, Some(space)) => Changed::Metadata(Metadata { space, name: field(1) }),
-            // All metadata: nothing of it is the program's to replace.
-            (PathPrefix::Metadata, None) => return,
-        };
-        if !self.changed.contains(&changed) {
-            self.changed.push(changed);
+        self.is_used = true;
+        match self.changes.iter_mut().find(|change| change.what.is_at(path)) {
+            Some(change) => change.is_made = true,
+            None => self.changes.extend(Changed::of(path).map(|what| Change { what, is_made: true })),
         }
     }
 }
@@ -211,20 +257,10 @@ fn path<const N: usize>(names: [&KeyString; N]) -> vrl::path::OwnedValuePath {
     vrl::path::OwnedValuePath { segments: names.into_iter().cloned().map(OwnedSegment::Field).collect() }
 }
 
-/// The name as events share it. A program has few.
-fn shared(names: &mut Vec<Arc<str>>, name: &KeyString) -> Arc<str> {
-    if let Some(known) = names.iter().find(|known| ***known == *name.as_str()) {
-        return known.clone();
-    }
-    let new: Arc<str> = name.as_str().into();
-    names.push(new.clone());
-    new
-}
-
-fn set(changes: &mut Changes, name: Arc<str>, value: Option<&VrlValue>) {
+fn set(changes: &mut Changes, name: &Arc<str>, value: Option<&VrlValue>) {
     match value {
-        Some(value) => changes.set(name, to_event(value)),
-        None => changes.remove(name),
+        Some(value) => changes.set(name.clone(), to_event(value)),
+        None => changes.remove(name.clone()),
     }
 }
 
@@ -242,20 +278,21 @@ pub(super) fn replace(value: &VrlValue, changes: &mut Changes) {
 }
 
 fn put_metadata(data: &mut ObjectMap, metadata: &Metadata, event: &Event<'_>) {
-    if let Some(whole) = event.get(&format!("%{}", metadata.space)) {
+    if let Some(whole) = event.get(&metadata.whole) {
         return put(data, &metadata.space, Some(whole));
     }
-    let mut names: Vec<&str> = metadata.name.iter().map(|name| name.as_str()).collect();
-    if names.is_empty() {
-        names.extend(
-            Event::METADATA.iter().filter(|[space, _]| *space == metadata.space.as_str()).map(|[_, name]| *name),
-        );
-    }
-    for name in names {
-        let value = event.get(&format!("%{}.{name}", metadata.space));
+    let mut set = |name: &KeyString, value| {
         let object = data.entry(metadata.space.clone()).or_insert_with(|| VrlValue::Object(ObjectMap::new()));
         if let VrlValue::Object(object) = object {
-            put(object, &name.into(), value);
+            put(object, name, value);
+        }
+    };
+    match &metadata.name {
+        Some(name) => set(name, event.get(&metadata.path)),
+        None => {
+            for [_, name] in Event::METADATA.iter().filter(|[space, _]| *space == metadata.space.as_str()) {
+                set(&(*name).into(), event.get(&format!("{}.{name}", metadata.whole)));
+            }
         }
     }
 }
