@@ -32,7 +32,7 @@ pub use input::Input;
 pub(crate) use input::channel;
 pub use output::{Closed, Outputs};
 pub(crate) use output::{Keeper, Output};
-pub(crate) use registry::Built;
+pub(crate) use registry::{Built, BuiltIn};
 pub use registry::{Kind, Registry};
 pub use sink::{Sink, SinkConfig, SinkContext};
 pub(crate) use source::ShutdownSender;

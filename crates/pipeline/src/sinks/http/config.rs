@@ -22,8 +22,19 @@ use super::secret::{Secret, Secrets};
 use crate::codecs::EncodingConfig;
 use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
 
-/// Sends events to an HTTP server, many in a request.
+/// Sends events to an HTTP server, many in a request. An event counts as delivered when its request was answered by 2xx.
+///
+/// What a server answers by anything else than 2xx, 401, 403, 408, 429 or 5xx goes to the output `<id>.rejected`.
+///
+/// ```toml
+/// [sinks.api]
+/// type = "http"
+/// inputs = ["flows"]
+/// uri = "https://logs.example.com/in"
+/// encoding.codec = "json"
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct HttpConfig {
     /// Where to, `http://` or `https://`. `user:password@` in it is as `auth.strategy = "basic"`. Neither that nor the values of
     /// its query are ever shown. Requests go by the proxy that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name, if any.
@@ -33,7 +44,7 @@ pub(crate) struct HttpConfig {
     method: Method,
     /// How events are written. The header `Content-Type` follows from it, unless `request.headers` has one.
     encoding: EncodingConfig,
-    /// What stands between events.
+    /// How events are told from one another in a body.
     #[serde(default)]
     framing: FramingConfig,
     /// What every body begins with, as `{"events":`. Default: nothing.
@@ -45,7 +56,7 @@ pub(crate) struct HttpConfig {
     /// How bodies are compressed, which the header `Content-Encoding` says. Default: `none`.
     #[serde(default)]
     compression: Compression,
-    /// Who the sink says that it is. Default: nobody.
+    /// Who the sink says that it is, in the header `Authorization`. Default: nobody.
     auth: Option<AuthConfig>,
     /// How requests are made, and made again.
     #[serde(default)]
@@ -59,6 +70,7 @@ pub(crate) struct HttpConfig {
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Method {
     #[default]
@@ -68,14 +80,18 @@ enum Method {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Compression {
+    /// Not at all.
     #[default]
     None,
+    /// By gzip.
     Gzip,
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct RequestConfig {
     /// Headers of every request. Their values are not shown. Default: none.
@@ -92,7 +108,7 @@ struct RequestConfig {
     /// The most seconds before a request is sent again for the first time. They double each time, and chance takes any part of
     /// them; a server's `Retry-After` is waited for, up to an hour. Default: 1.
     retry_initial_backoff_secs: f64,
-    /// The most seconds that they grow to. Default: 30.
+    /// The most seconds that those waits grow to. Default: 30.
     retry_max_duration_secs: f64,
 }
 
@@ -110,6 +126,7 @@ impl Default for RequestConfig {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct BatchConfig {
     /// The most events. Default: as many as there is room for.
@@ -127,6 +144,7 @@ impl Default for BatchConfig {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct TlsConfig {
     /// A file of certificates (PEM) of authorities that are trusted beside those of the system.
