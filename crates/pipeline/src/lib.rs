@@ -21,7 +21,7 @@
 //! | `sources-aws_kinesis_streams` | no | the source `aws_kinesis_streams`; brings the AWS SDK |
 //! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
 //! | `api` | no | the HTTP server that `[api]` in a configuration asks for: health, metrics, components, shards |
-//! | `schema` | no | [`schema`](crate::schema): what configurations may hold, as a JSON Schema, as a page of Markdown, and as a configuration to begin with |
+//! | `schema` | no | [`schema`]: what configurations may hold, as a JSON Schema, a page of Markdown, and something to begin with |
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]

@@ -226,6 +226,22 @@ fn what_is_generated_is_valid() {
 }
 
 #[test]
+fn what_stands_in_comments_is_valid_without_their_sign() {
+    let validator = validator(&built_in());
+    let all = KINDS.map(|kind| built_in().names(kind).collect::<Vec<_>>().join(",")).join("/");
+    let toml = generate(&built_in(), &all).unwrap();
+    let is_value = |line: &str| !line.starts_with("# ") && !line.ends_with(" = ...");
+    let values = toml.lines().filter(|line| line.starts_with('#') && is_value(line)).count();
+    assert!(values >= 40, "{values} values in comments");
+    let set: Vec<&str> =
+        toml.lines().map(|line| if is_value(line) { line.trim_start_matches('#') } else { line }).collect();
+    if let Err(error) = Pipeline::build(vec![ConfigFile::new("all", set.join("\n"))], &built_in()) {
+        panic!("{error}");
+    }
+    assert_eq!(wrong(&validator, &set.join("\n")), [""; 0]);
+}
+
+#[test]
 fn what_cannot_be_generated_says_what_there_is() {
     for (expression, message, hint) in [
         ("demo_log//console", "there is no type of sources \"demo_log\"", "did you mean \"demo_logs\"? known are"),

@@ -165,8 +165,7 @@ fn component(out: &mut String, id: &str, of: &Described, example: Option<&Exampl
         push(out, &format!("inputs = {}", toml::of_json(&inputs.into())));
     }
     let keys = keys(&of.table());
-    let told = |name: &str| name == "type" || name == "inputs";
-    let mut set = HashSet::new();
+    let mut set = HashSet::from(["inputs"]);
     for (name, value) in example.map(Example::values).unwrap_or_default() {
         // Of a table whose keys are anybody's, such as `route`, the table is told.
         let is_it = |key: &&Key| name == key.name || (!key.has_keys && name.starts_with(&format!("{}.", key.name)));
@@ -177,21 +176,40 @@ fn component(out: &mut String, id: &str, of: &Described, example: Option<&Exampl
         }
         push(out, &format!("{name} = {value}"));
     }
-    let is_left =
-        |key: &&Key| !key.has_keys && !told(&key.name) && !set.contains(key.name.as_str()) && !key.name.contains("[]");
-    for key in keys.iter().filter(is_left) {
-        let default = match &key.default {
-            Default::Words(words) => format!(" Default: {words}."),
-            _ => String::new(),
-        };
-        comment(out, &format!("{}{default}", first_sentence(&key.description)));
-        let value = match &key.default {
-            Default::Value(value) => toml::of_json(value),
-            _ => "...".to_owned(),
-        };
+    for key in keys.iter().filter(|key| !set.contains(key.name.as_str()) && !key.name.contains("[]")) {
+        if key.has_keys {
+            // A part of which something is set is explained there.
+            if !set.iter().any(|name| name.starts_with(&format!("{}.", key.name))) {
+                comment(out, &format!("{}: {}", key.name, explained(key)));
+            }
+            continue;
+        }
+        comment(out, &explained(key));
         // What must be there and has no example is for the reader to set.
         let mark = if key.need == Need::Always { "" } else { "#" };
-        push(out, &format!("{mark}{} = {value}", key.name));
+        push(out, &format!("{mark}{} = {}", key.name, value(key)));
+    }
+}
+
+/// The first sentence about a key, its values, and its default where that is told in words.
+fn explained(key: &Key) -> String {
+    let mut told = first_sentence(&key.description).to_owned();
+    if key.values.len() > 1 {
+        let values: Vec<String> = key.values.iter().map(|(value, _)| toml::of_json(value)).collect();
+        told += &format!(" One of {}.", values.join(", "));
+    }
+    if let Default::Words(words) = &key.default {
+        told += &format!(" Default: {words}.");
+    }
+    told
+}
+
+/// What stands in a comment as a key's value.
+fn value(key: &Key) -> String {
+    match (&key.default, &key.values[..]) {
+        (Default::Value(value), _) => toml::of_json(value),
+        (_, [(only, _)]) => toml::of_json(only),
+        _ => "...".to_owned(),
     }
 }
 

@@ -88,7 +88,9 @@ impl Key {
             // Of what is empty the words tell what that means.
             (Some(value), Some(words)) if is_empty(value) => Default::Words(words.to_owned()),
             (Some(value), _) => Default::Value(value.clone()),
-            (None, Some(words)) => Default::Words(words.to_owned()),
+            (None, Some(words)) => {
+                written(words, schema).map_or_else(|| Default::Words(words.to_owned()), Default::Value)
+            }
             (None, None) => Default::None,
         };
         let description = description.to_owned();
@@ -103,6 +105,17 @@ pub(super) fn split_default(text: &str) -> (&str, Option<&str>) {
         Some((description, words)) => (description.trim_end(), Some(words.trim_end().trim_end_matches('.'))),
         None => (text, None),
     }
+}
+
+/// The value that words on a default are, if they are no more than that: `10`, or "`latest`" of a string.
+fn written(words: &str, schema: &Map<String, Value>) -> Option<Value> {
+    let is = |of: &str| schema.get("type").is_some_and(|found| found == of);
+    if is("string") {
+        let text = words.strip_prefix('`')?.strip_suffix('`')?;
+        // With a place for something else in it, it is no value.
+        return (!text.contains(['`', '<'])).then(|| text.into());
+    }
+    serde_json::from_str(words).ok().filter(|value: &Value| value.is_number() && (is("integer") || is("number")))
 }
 
 fn is_empty(value: &Value) -> bool {

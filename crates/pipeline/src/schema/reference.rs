@@ -78,7 +78,6 @@ fn table(page: &mut String, of: &Map<String, Value>) {
             (Need::Always, _) => "*required*".to_owned(),
             (Need::With(table), _) => format!("*required* in `{table}`"),
             (Need::Never, Default::Value(value)) => format!("`{}`", toml::of_json(value)),
-            (Need::Never, Default::Words(words)) if words.parse::<f64>().is_ok() => format!("`{words}`"),
             (Need::Never, Default::Words(words)) => words.clone(),
             (Need::Never, Default::None) => String::new(),
         };
