@@ -11,6 +11,7 @@
 
 mod ack;
 mod batch;
+mod built_in;
 mod error;
 mod event;
 mod input;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use ack::{Acknowledgement, Outcome};
 pub use batch::{Batch, BatchBuilder, Fate, Origin};
+pub(crate) use built_in::BuiltIn;
 pub use error::{BuildError, ComponentError, Problem};
 pub use event::{Changes, Event, ValueRef};
 #[cfg(feature = "codecs")]
@@ -32,7 +34,7 @@ pub use input::Input;
 pub(crate) use input::channel;
 pub use output::{Closed, Outputs};
 pub(crate) use output::{Keeper, Output};
-pub(crate) use registry::{Built, BuiltIn};
+pub(crate) use registry::Built;
 pub use registry::{Kind, Registry};
 pub use sink::{Sink, SinkConfig, SinkContext};
 pub(crate) use source::ShutdownSender;

@@ -168,51 +168,10 @@ impl Registry {
     }
 
     #[cfg(feature = "schema")]
-    fn described<C: schemars::JsonSchema>(mut self, kind: Kind, name: &'static str) -> Self {
+    pub(super) fn described<C: schemars::JsonSchema>(mut self, kind: Kind, name: &'static str) -> Self {
         if let Some(known) = self.types.get_mut(&(kind, name)) {
             known.schema = Some(C::json_schema);
         }
         self
-    }
-}
-
-/// A registry whose types all have a schema, if there are schemas at all.
-#[derive(Debug, Default)]
-pub(crate) struct BuiltIn(Registry);
-
-#[cfg(feature = "schema")]
-use schemars::JsonSchema as MayHaveSchema;
-
-/// Where there are no schemas, any type does.
-#[cfg(not(feature = "schema"))]
-pub(crate) trait MayHaveSchema {}
-
-#[cfg(not(feature = "schema"))]
-impl<T> MayHaveSchema for T {}
-
-impl BuiltIn {
-    pub(crate) fn source<C: SourceConfig + DeserializeOwned + MayHaveSchema>(self, name: &'static str) -> Self {
-        let registry = self.0.source::<C>(name);
-        #[cfg(feature = "schema")]
-        let registry = registry.described::<C>(Kind::Source, name);
-        BuiltIn(registry)
-    }
-
-    pub(crate) fn transform<C: TransformConfig + DeserializeOwned + MayHaveSchema>(self, name: &'static str) -> Self {
-        let registry = self.0.transform::<C>(name);
-        #[cfg(feature = "schema")]
-        let registry = registry.described::<C>(Kind::Transform, name);
-        BuiltIn(registry)
-    }
-
-    pub(crate) fn sink<C: SinkConfig + DeserializeOwned + MayHaveSchema>(self, name: &'static str) -> Self {
-        let registry = self.0.sink::<C>(name);
-        #[cfg(feature = "schema")]
-        let registry = registry.described::<C>(Kind::Sink, name);
-        BuiltIn(registry)
-    }
-
-    pub(crate) fn into_registry(self) -> Registry {
-        self.0
     }
 }
