@@ -400,8 +400,8 @@ Examples:
   A transform alone:
     kinesis-logs-reader generate /route
 
-`list` names the types. What must be set has a value that is worth a look; what may be set stands in comments, with its
-default. `validate` says what is still missing.";
+`list` names the types. What must be set has a value that is worth a look; what may be set stands
+in comments, with its default. `validate` says what is still missing.";
 
 const SCHEMA_EXAMPLES: &str = "\
 Example:

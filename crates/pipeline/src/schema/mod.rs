@@ -1,11 +1,11 @@
-//! What configurations may hold, as their types say: as a [JSON Schema](json_schema), as a [page of Markdown](reference), and
-//! as a [configuration to begin with](generate).
+//! What configurations may hold, as their types say: as a [JSON Schema](json_schema), as a [page of Markdown](reference()), and
+//! as a [configuration to begin with](generate()).
 //!
 //! All of it is made of a [`Registry`], so that components of your own stand in it beside those that are built in, if they
 //! were added with their schema: `Registry::sink_with_schema` and the like, for types that derive `schemars::JsonSchema`.
 //!
 //! What is written about a key is its doc comment. A last sentence `Default: ...` tells the default in words, where no
-//! value does. A component's doc comment may hold an example, as a block of TOML, which [`generate`] takes values from.
+//! value does. A component's doc comment may hold an example, as a block of TOML, which [`generate()`] takes values from.
 
 mod described;
 mod generate;
@@ -44,6 +44,8 @@ pub fn json_schema(registry: &Registry) -> Value {
     let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A pipeline of sources, transforms and sinks",
+        "description": "In any string, ${VAR}, ${VAR:-default} and ${VAR:?message} are variables of the environment, and $$ is \
+                        a dollar sign; a number or a boolean may be a string with a variable in it.",
         "type": "object",
         "properties": properties,
         "additionalProperties": false,
@@ -60,7 +62,8 @@ pub fn json_schema(registry: &Registry) -> Value {
 fn one_of_a_type(component: &Described) -> Value {
     let mut properties = component.properties();
     with_variables(&mut properties);
-    properties["type"] = json!({ "const": component.name });
+    let told = format!("The type of the {}.", component.kind);
+    properties["type"] = json!({ "const": component.name, "description": told });
     let required: Vec<String> = ["type".to_owned()].into_iter().chain(component.required()).collect();
     let mut schema = json!({ "type": "object", "properties": properties, "required": required });
     if let Some(description) = &component.description {
