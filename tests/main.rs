@@ -5,6 +5,7 @@
 mod checkpoints;
 mod decode;
 mod fleet;
+mod generate;
 mod kcl;
 mod kills;
 mod kinesis_sink;

@@ -97,7 +97,7 @@ async fn unknown_flags_and_formats_are_usage_errors_with_the_choices() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_explains_itself_with_examples() {
-    for name in ["read", "decode", "shards", "run", "validate", "test", "graph"] {
+    for name in ["read", "decode", "shards", "run", "validate", "test", "graph", "generate", "generate-schema"] {
         let help = run(None, &[name, "--help"]).await;
         let text = help.clean();
         assert!(text.contains("Example") && text.contains(&format!("kinesis-logs-reader {name}")), "{text}");

@@ -41,6 +41,11 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     /// List the types of sources, transforms and sinks
     List,
+    /// Print a configuration to begin with, of the types that are named
+    Generate(GenerateArgs),
+    /// Print the JSON Schema of configurations, for editors and other tools
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    GenerateSchema,
 }
 
 const READ_EXAMPLES: &str = "\
@@ -379,6 +384,38 @@ pub(crate) enum DiagramFormat {
     Mermaid,
     /// For Graphviz
     Dot,
+}
+
+const GENERATE_EXAMPLES: &str = "\
+Examples:
+  Rejected flows of a stream into files:
+    kinesis-logs-reader generate aws_kinesis_streams/filter/file > flow-logs.toml
+
+  Two transforms, one behind the other:
+    kinesis-logs-reader generate demo_logs/filter,remap/console
+
+  A source and a sink, with names:
+    kinesis-logs-reader generate flows:file//out:http
+
+  A transform alone:
+    kinesis-logs-reader generate /route
+
+`list` names the types. What must be set has a value that is worth a look; what may be set stands
+in comments, with its default. `validate` says what is still missing.";
+
+const SCHEMA_EXAMPLES: &str = "\
+Example:
+  kinesis-logs-reader generate-schema > pipeline.schema.json
+
+Editors that know TOML take it, by a first line in a configuration such as:
+  #:schema ./pipeline.schema.json";
+
+#[derive(Debug, Args)]
+#[command(after_help = GENERATE_EXAMPLES)]
+pub(crate) struct GenerateArgs {
+    /// Types of sources, transforms and sinks, '/' between the kinds and ',' between those of a kind. ID:TYPE names one
+    #[arg(value_name = "SOURCES/TRANSFORMS/SINKS")]
+    pub(crate) components: String,
 }
 
 #[derive(Debug, Args)]

@@ -48,6 +48,8 @@ fn main() -> ExitCode {
         Command::Test(args) => pipeline::test(args),
         Command::Graph(args) => pipeline::graph(args),
         Command::List => Ok(pipeline::list()),
+        Command::Generate(args) => pipeline::generate(args),
+        Command::GenerateSchema => pipeline::generate_schema(),
     };
     result.unwrap_or_else(|failure| {
         match log_format {

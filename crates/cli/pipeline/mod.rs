@@ -1,5 +1,6 @@
 //! Pipelines that TOML files describe.
 
+mod generate;
 mod run;
 mod test;
 
@@ -14,6 +15,7 @@ use kinesis_logs_pipeline::{Diagram, Pipeline, built_in};
 use crate::args::{DiagramFormat, FilesArgs, GraphArgs, ValidateArgs};
 use crate::failure::Failure;
 
+pub(crate) use generate::{generate, generate_schema};
 pub(crate) use run::run;
 pub(crate) use test::test;
 

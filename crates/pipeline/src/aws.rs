@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 /// How to be allowed to.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct AuthConfig {
     /// The profile in `~/.aws/config`. Default: that of the environment.

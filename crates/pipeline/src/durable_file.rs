@@ -18,11 +18,13 @@ use crate::component::ComponentError;
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Compression {
+    /// Not at all.
     #[default]
     None,
-    /// Each commit is a member of its own.
+    /// By gzip; each commit is a member of its own.
     Gzip,
 }
 

@@ -22,6 +22,7 @@
 //! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
 //! | `sinks-aws_kinesis_streams` | no | the sink `aws_kinesis_streams`; brings the AWS SDK |
 //! | `api` | no | the HTTP server that `[api]` in a configuration asks for: health, metrics, components, shards |
+//! | `schema` | no | [`schema`]: what configurations may hold, as a JSON Schema, a page of Markdown, and something to begin with |
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]
@@ -46,6 +47,8 @@ mod quarantine;
 #[cfg(feature = "rows")]
 pub mod rows;
 mod run;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(feature = "sinks")]
 mod sinks;
 #[cfg(feature = "sources")]
@@ -64,7 +67,7 @@ pub use unit_tests::{TestResult, run_tests};
 
 /// A registry of all components that this crate was built with.
 pub fn built_in() -> component::Registry {
-    let registry = component::Registry::new();
+    let registry = component::BuiltIn::default();
     #[cfg(feature = "sources-aws_kinesis_streams")]
     let registry = registry.source::<sources::aws_kinesis_streams::AwsKinesisStreamsConfig>("aws_kinesis_streams");
     #[cfg(feature = "sources-demo_logs")]
@@ -89,5 +92,5 @@ pub fn built_in() -> component::Registry {
     let registry = registry.sink::<sinks::file::FileConfig>("file");
     #[cfg(feature = "sinks-http")]
     let registry = registry.sink::<sinks::http::HttpConfig>("http");
-    registry
+    registry.into_registry()
 }

@@ -72,7 +72,8 @@ pub fn run_tests(
 
 /// A test as it is written.
 #[derive(Debug, Clone, Deserialize)]
-struct TestConfig {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct TestConfig {
     /// What it is called.
     name: String,
     /// What is put in.
@@ -86,6 +87,7 @@ struct TestConfig {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct InputConfig {
     /// Which transforms take it.
     insert_at: OneOrMore,
@@ -95,21 +97,27 @@ struct InputConfig {
     /// For `raw`: a log line, as a source would read it.
     value: Option<String>,
     /// For `log`: the event's members.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, serde_json::Value>>"))]
     log_fields: Option<BTreeMap<String, Value>>,
     /// For `vrl`: a program that makes the event.
     source: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum InputKind {
+    /// A log line.
     #[default]
     Raw,
+    /// An event's members.
     Log,
+    /// A program.
     Vrl,
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct OutputConfig {
     /// The outputs that it may come from.
     extract_from: OneOrMore,

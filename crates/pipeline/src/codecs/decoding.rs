@@ -16,6 +16,7 @@ pub(crate) const UNDECODABLE: &str = "undecodable";
 
 /// How records are decoded.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct DecodingConfig {
     /// What records hold. Default: `auto`.
@@ -28,6 +29,7 @@ pub(crate) struct DecodingConfig {
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Codec {
     /// What it looks like: envelopes, Lambda events, or flow log lines.

@@ -10,6 +10,7 @@ use crate::rows::encode;
 
 /// How events are written.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct EncodingConfig {
     /// What an event becomes.
     codec: Codec,
@@ -20,6 +21,7 @@ pub(crate) struct EncodingConfig {
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Codec {
     /// A JSON object a line: the fields of a flow log, or what was extracted, or `timestamp`, `log_group`, `log_stream` and
@@ -35,6 +37,7 @@ enum Codec {
 
 /// Which columns rows have.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct FieldsConfig {
     /// Members of events, or metadata (`%aws.log_group`), in this order.
     fields: Vec<String>,

@@ -11,6 +11,7 @@
 
 mod ack;
 mod batch;
+mod built_in;
 mod error;
 mod event;
 mod input;
@@ -25,6 +26,7 @@ mod watch;
 
 pub use ack::{Acknowledgement, Outcome};
 pub use batch::{Batch, BatchBuilder, Fate, Origin};
+pub(crate) use built_in::BuiltIn;
 pub use error::{BuildError, ComponentError, Problem};
 #[cfg(feature = "codecs")]
 pub(crate) use event::{CAUSE, flow_value, value_ref};

@@ -63,12 +63,28 @@ pub(crate) enum Built {
 /// Reads the config from a component's table.
 pub(crate) type Factory = fn(&Node, &mut Vec<Mistake>) -> Option<Built>;
 
+/// Makes the JSON Schema of a config type.
+#[cfg(feature = "schema")]
+pub(crate) type SchemaOf = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
+
+/// What is known of a type.
+#[derive(Debug, Clone)]
+struct Type {
+    factory: Factory,
+    /// `None` if its keys are not known.
+    #[cfg(feature = "schema")]
+    schema: Option<SchemaOf>,
+}
+
 /// The component types that a configuration may name. A value: make one, add yours, and hand it on.
 ///
 /// Unknown keys in a component's table are mistakes, which only types show that serde reads as structs, without `flatten`.
+///
+/// With the feature `schema`, types may be added with their JSON Schema (`source_with_schema` and the like), so that
+/// `schema` tells of their keys as of those of the components that are built in. Without theirs it tells their names alone.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    types: BTreeMap<(Kind, &'static str), Factory>,
+    types: BTreeMap<(Kind, &'static str), Type>,
 }
 
 impl Registry {
@@ -78,24 +94,49 @@ impl Registry {
     }
 
     /// Adds a type of sources, or replaces the one of that name.
-    pub fn source<C: SourceConfig + DeserializeOwned>(mut self, name: &'static str) -> Self {
-        let factory: Factory = |node, mistakes| read_config::<C>(node, mistakes).map(|c| Built::Source(Box::new(c)));
-        self.types.insert((Kind::Source, name), factory);
-        self
+    pub fn source<C: SourceConfig + DeserializeOwned>(self, name: &'static str) -> Self {
+        self.add(Kind::Source, name, |node, mistakes| {
+            read_config::<C>(node, mistakes).map(|c| Built::Source(Box::new(c)))
+        })
     }
 
     /// Adds a type of transforms, or replaces the one of that name.
-    pub fn transform<C: TransformConfig + DeserializeOwned>(mut self, name: &'static str) -> Self {
-        let factory: Factory = |node, mistakes| read_config::<C>(node, mistakes).map(|c| Built::Transform(Box::new(c)));
-        self.types.insert((Kind::Transform, name), factory);
-        self
+    pub fn transform<C: TransformConfig + DeserializeOwned>(self, name: &'static str) -> Self {
+        self.add(Kind::Transform, name, |node, mistakes| {
+            read_config::<C>(node, mistakes).map(|c| Built::Transform(Box::new(c)))
+        })
     }
 
     /// Adds a type of sinks, or replaces the one of that name.
-    pub fn sink<C: SinkConfig + DeserializeOwned>(mut self, name: &'static str) -> Self {
-        let factory: Factory = |node, mistakes| read_config::<C>(node, mistakes).map(|c| Built::Sink(Box::new(c)));
-        self.types.insert((Kind::Sink, name), factory);
-        self
+    pub fn sink<C: SinkConfig + DeserializeOwned>(self, name: &'static str) -> Self {
+        self.add(Kind::Sink, name, |node, mistakes| read_config::<C>(node, mistakes).map(|c| Built::Sink(Box::new(c))))
+    }
+
+    /// [`Registry::source`], of a type whose keys are known.
+    #[cfg(feature = "schema")]
+    pub fn source_with_schema<C>(self, name: &'static str) -> Self
+    where
+        C: SourceConfig + DeserializeOwned + schemars::JsonSchema,
+    {
+        self.source::<C>(name).described::<C>(Kind::Source, name)
+    }
+
+    /// [`Registry::transform`], of a type whose keys are known.
+    #[cfg(feature = "schema")]
+    pub fn transform_with_schema<C>(self, name: &'static str) -> Self
+    where
+        C: TransformConfig + DeserializeOwned + schemars::JsonSchema,
+    {
+        self.transform::<C>(name).described::<C>(Kind::Transform, name)
+    }
+
+    /// [`Registry::sink`], of a type whose keys are known.
+    #[cfg(feature = "schema")]
+    pub fn sink_with_schema<C>(self, name: &'static str) -> Self
+    where
+        C: SinkConfig + DeserializeOwned + schemars::JsonSchema,
+    {
+        self.sink::<C>(name).described::<C>(Kind::Sink, name)
     }
 
     /// The names of all types of a kind, sorted.
@@ -104,6 +145,33 @@ impl Registry {
     }
 
     pub(crate) fn factory(&self, kind: Kind, name: &str) -> Option<Factory> {
-        self.types.iter().find(|((of, known), _)| *of == kind && *known == name).map(|(_, factory)| *factory)
+        self.known(kind, name).map(|known| known.factory)
+    }
+
+    #[cfg(feature = "schema")]
+    pub(crate) fn schema(&self, kind: Kind, name: &str) -> Option<SchemaOf> {
+        self.known(kind, name)?.schema
+    }
+
+    fn known(&self, kind: Kind, name: &str) -> Option<&Type> {
+        self.types.iter().find(|((of, known), _)| *of == kind && *known == name).map(|(_, known)| known)
+    }
+
+    fn add(mut self, kind: Kind, name: &'static str, factory: Factory) -> Self {
+        let known = Type {
+            factory,
+            #[cfg(feature = "schema")]
+            schema: None,
+        };
+        self.types.insert((kind, name), known);
+        self
+    }
+
+    #[cfg(feature = "schema")]
+    pub(super) fn described<C: schemars::JsonSchema>(mut self, kind: Kind, name: &'static str) -> Self {
+        if let Some(known) = self.types.get_mut(&(kind, name)) {
+            known.schema = Some(C::json_schema);
+        }
+        self
     }
 }

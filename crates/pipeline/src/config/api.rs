@@ -11,11 +11,12 @@ use super::{Mistake, read_config};
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8686);
 
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
-struct Api {
+pub(super) struct Api {
     /// Whether there is one. Default: false.
     enabled: bool,
-    /// Where it listens, an IP address and a port; port 0 is any that is free. Default: 127.0.0.1:8686.
+    /// Where it listens, an IP address and a port; port 0 is any that is free. Default: `127.0.0.1:8686`.
     address: Option<String>,
 }
 

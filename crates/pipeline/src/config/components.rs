@@ -65,14 +65,15 @@ impl InputName {
 
 /// What may wait in front of a component.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct Buffer {
-    /// What holds it.
+    /// Where it is.
     #[serde(rename = "type")]
     _type: BufferType,
     /// The most events.
     pub(crate) max_events: usize,
-    /// The most bytes, of decoded text.
+    /// The most bytes of decoded text.
     pub(crate) max_size: usize,
     /// What happens when it is full.
     #[serde(rename = "when_full")]
@@ -81,20 +82,27 @@ pub(crate) struct Buffer {
 
 /// Whether a sink is waited for, as Vector has it: always.
 #[derive(Debug, Clone, Copy, Deserialize)]
-struct Acknowledgements {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) struct Acknowledgements {
+    /// `true`; what a sink has not accepted is never passed over.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = true)))]
     enabled: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum BufferType {
+    /// Memory, and nothing else is needed: what is not yet written is read again.
     #[default]
     Memory,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum WhenFull {
+    /// What lies before it waits.
     #[default]
     Block,
 }
@@ -182,11 +190,12 @@ pub(crate) fn load(
 
 /// What is done with what nobody takes.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct QuarantineConfig {
     /// Whether it is kept. Otherwise it ends the run. Default: `true`, if there is a place.
     enabled: Option<bool>,
-    /// The folder. Default: `quarantine` in `data_dir`.
+    /// The folder that it is kept in. Default: `quarantine` in `data_dir`.
     path: Option<PathBuf>,
 }
 

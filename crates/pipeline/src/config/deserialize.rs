@@ -121,6 +121,12 @@ impl de::Error for Error {
         error
     }
 
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let mut error = Error::new(format!("unknown key {field:?}"));
+        error.hint = Some(listed(field, expected.iter().copied()));
+        error
+    }
+
     fn missing_field(field: &'static str) -> Self {
         Error { missing: true, ..Error::new(format!("the key {field:?} is missing")) }
     }

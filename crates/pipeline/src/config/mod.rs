@@ -14,6 +14,8 @@ mod interpolate;
 mod mistake;
 #[cfg(feature = "codecs")]
 mod one_or_more;
+#[cfg(feature = "schema")]
+mod schema;
 mod tree;
 
 pub(crate) use components::{Component, Config, load};
@@ -22,6 +24,8 @@ pub use mistake::{ConfigError, Mistake};
 pub(crate) use mistake::{did_you_mean, listed};
 #[cfg(feature = "codecs")]
 pub(crate) use one_or_more::OneOrMore;
+#[cfg(feature = "schema")]
+pub(crate) use schema::{SinkKeys, Top, TransformKeys};
 pub(crate) use tree::{Node, NodeValue, Place};
 
 use std::path::{Path, PathBuf};

@@ -36,3 +36,20 @@ impl<'de> Deserialize<'de> for OneOrMore {
         deserializer.deserialize_any(Visitor)
     }
 }
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for OneOrMore {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OneOrMore".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
+        })
+    }
+}

@@ -9,7 +9,14 @@ use tokio::time::MissedTickBehavior;
 use crate::component::{BuildContext, BuildError, ComponentError, Input, Outcome, Sink, SinkConfig, SinkContext};
 
 /// Takes events and keeps none, for finding out how fast the rest is.
+///
+/// ```toml
+/// [sinks.nowhere]
+/// type = "blackhole"
+/// inputs = ["flows"]
+/// ```
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct BlackholeConfig {
     /// Seconds between lines in the log that say how many came; 0 for none. Default: 0.

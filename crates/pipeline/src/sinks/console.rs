@@ -9,7 +9,15 @@ use crate::codecs::{Encoder, EncodingConfig};
 use crate::component::{BuildContext, BuildError, ComponentError, Input, Outcome, Sink, SinkConfig, SinkContext};
 
 /// Writes events to standard output or standard error, a line each.
+///
+/// ```toml
+/// [sinks.screen]
+/// type = "console"
+/// inputs = ["flows"]
+/// encoding.codec = "json"
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct ConsoleConfig {
     /// Where to. Default: `stdout`.
     #[serde(default)]
@@ -19,10 +27,13 @@ pub(crate) struct ConsoleConfig {
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Target {
+    /// Standard output.
     #[default]
     Stdout,
+    /// Standard error.
     Stderr,
 }
 

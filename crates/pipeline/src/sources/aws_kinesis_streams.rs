@@ -26,7 +26,18 @@ use crate::component::{
 
 /// Reads one or several Amazon Kinesis data streams: every shard, through resharding. What all sinks have durably accepted
 /// is checkpointed; the next run goes on behind it.
+///
+/// Records that cannot be decoded go to the output `<id>.undecodable`.
+///
+/// ```toml
+/// [sources.flows]
+/// type = "aws_kinesis_streams"
+/// region = "eu-west-1"
+/// streams = ["vpc-flow-logs"]
+/// start = "trim_horizon"
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct AwsKinesisStreamsConfig {
     /// The streams' names or ARNs.
     streams: Vec<String>,
@@ -34,17 +45,17 @@ pub(crate) struct AwsKinesisStreamsConfig {
     region: Option<String>,
     /// The endpoint, for emulators and private endpoints.
     endpoint: Option<String>,
-    /// How to be allowed to. Default: where the SDK finds credentials.
+    /// How to be allowed to read. Default: where the SDK finds credentials.
     #[serde(default)]
     auth: AuthConfig,
     /// Where to begin if there is no checkpoint: `latest`, `trim_horizon`, or a time (RFC 3339). Default: `latest`.
     start: Option<String>,
     /// Where to end: `never`, `at_tip` (what had arrived by the start), or a time (RFC 3339). Default: `never`.
     stop: Option<String>,
-    /// Where is kept how far each shard was read. Default: a file under `data_dir`.
+    /// Where is kept how far each shard was read.
     #[serde(default)]
     checkpoint: CheckpointConfig,
-    /// How records are fetched. Default: by polling.
+    /// How records are fetched.
     #[serde(default)]
     consumer: ConsumerConfig,
     /// How records are decoded.
@@ -54,6 +65,7 @@ pub(crate) struct AwsKinesisStreamsConfig {
 
 /// Where checkpoints are kept.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct CheckpointConfig {
     /// The kind of store. Default: `file`.
@@ -67,14 +79,14 @@ struct CheckpointConfig {
     endpoint: Option<String>,
     /// This process's name among those that share the streams. Default: a random one.
     worker_id: Option<String>,
-    /// What to do about checkpoints of an earlier stream of the same name, and such as Kinesis refuses: `fail`, or begin at
-    /// the oldest record (`trim_horizon`). Default: `fail`.
+    /// What to do about checkpoints of an earlier stream of the same name, and such as Kinesis refuses. Default: `fail`.
     unusable: Unusable,
-    /// How long a worker may be silent before others take its shards; the same for all of them. Default: 10.
+    /// Seconds that a worker may be silent before others take its shards; the same for all of them. Default: 10.
     failover_time_secs: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 enum CheckpointType {
     /// A file, for one process.
@@ -87,32 +99,35 @@ enum CheckpointType {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Unusable {
     /// End with an error.
     #[default]
     Fail,
-    /// Read from the beginning.
+    /// Read from the oldest record.
     TrimHorizon,
 }
 
 /// How records are fetched.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct ConsumerConfig {
-    /// Default: `polling`.
+    /// The way. Default: `polling`.
     mode: Mode,
     /// For `fan_out`: the name of the registered consumer.
     name: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Mode {
     /// By asking, five times a second and shard at most.
     #[default]
     Polling,
-    /// By enhanced fan-out.
+    /// By enhanced fan-out: pushed, with a throughput of its own, at a price.
     FanOut,
 }
 

@@ -14,7 +14,15 @@ use crate::component::{BuildContext, BuildError, ComponentError, Problem, Source
 
 /// Makes records as CloudWatch Logs puts them into a stream: gzip, envelope, lines of VPC Flow Logs in the default format,
 /// of eight network interfaces. A seed determines all of them.
+///
+/// ```toml
+/// [sources.flows]
+/// type = "demo_logs"
+/// count = 2000
+/// interval = 0.0
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct DemoLogsConfig {
     /// How many events to make. Default: without end.

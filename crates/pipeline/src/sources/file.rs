@@ -22,11 +22,20 @@ use crate::component::{
 /// Reads files to their ends, in the order of their names: captured records (as `read --undecodable` and `aws kinesis
 /// get-records` write them), a record's bytes, flow log lines with a header or without, and with `decoding.codec = "lines"`
 /// any lines and JSON objects.
+///
+/// Records that cannot be decoded go to the output `<id>.undecodable`.
+///
+/// ```toml
+/// [sources.captured]
+/// type = "file"
+/// include = ["/data/captured/**/*.ndjson"]
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct FileConfig {
     /// Paths, in which `*`, `?`, `[...]` and `**` stand for others.
     include: Vec<String>,
-    /// Paths to leave out, likewise.
+    /// Paths to leave out, written likewise. Default: none.
     #[serde(default)]
     exclude: Vec<String>,
     /// How records are decoded.

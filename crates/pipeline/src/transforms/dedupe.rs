@@ -17,9 +17,18 @@ use crate::component::{
 };
 
 /// Leaves out events that have, in all members that are compared, the values of one that came before. They count as delivered.
+/// What is read again after a failure is no duplicate of itself.
+///
+/// ```toml
+/// [transforms.once]
+/// type = "dedupe"
+/// inputs = ["flows"]
+/// fields.match = ["%aws.event_id"]
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct DedupeConfig {
-    /// Which members are compared. Default: `fields.match = ["%aws.event_id"]`, the id that CloudWatch gives each event.
+    /// Which members are compared: `match` or `ignore`, not both. Default: `fields.match = ["%aws.event_id"]`, the ID that CloudWatch gives each event.
     #[serde(default)]
     fields: FieldsConfig,
     /// How much is remembered.
@@ -29,15 +38,18 @@ pub(crate) struct DedupeConfig {
 
 /// Which members are compared; one of the two.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct FieldsConfig {
-    /// These. An event that has none of them, or all null, is kept.
+    /// These are. An event that has none of them, or all null, is kept.
     #[serde(rename = "match")]
     matched: Option<Vec<String>>,
-    /// All that the event has but these.
+    /// All that the event has are, but these.
     ignore: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
 struct CacheConfig {
     /// How many events are remembered; who was seen longest ago goes first. One takes some 80 bytes. Default: 5000.
     num_events: usize,

@@ -6,10 +6,18 @@ use super::program::{Condition, ConditionConfig};
 use crate::component::{Batch, BuildContext, BuildError, ComponentError, Emitted, Transform, TransformConfig};
 
 /// Keeps events for which a condition holds. The others count as delivered.
+///
+/// ```toml
+/// [transforms.rejects]
+/// type = "filter"
+/// inputs = ["flows"]
+/// condition = '.action == "REJECT" && .dstport == 22'
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct FilterConfig {
-    /// A program in [VRL](https://vector.dev/docs/reference/vrl/), Vector's language, that gives true or false:
-    /// `.action == "REJECT" && .dstport == 22`.
+    /// A program in [VRL](https://vector.dev/docs/reference/vrl/), Vector's language, that gives true or false; or
+    /// `{ type = "vrl", source = "..." }`.
     condition: ConditionConfig,
 }
 

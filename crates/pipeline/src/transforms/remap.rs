@@ -14,9 +14,20 @@ const DROPPED: &str = "dropped";
 
 /// Changes events by a program in [VRL](https://vector.dev/docs/reference/vrl/), Vector's language. An event that the program
 /// makes an array becomes an event for each of its elements.
+///
+/// ```toml
+/// [transforms.services]
+/// type = "remap"
+/// inputs = ["flows"]
+/// source = '''
+/// .service = if .dstport == 443 { "https" } else { "other" }
+/// del(.account_id)
+/// '''
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct RemapConfig {
-    /// The program: `.service = if .dstport == 443 { "https" } else { "other" }`.
+    /// The program.
     source: String,
     /// Whether an event on which the program fails is dropped. Otherwise it goes on as it was. Default: `false`.
     #[serde(default)]

@@ -14,11 +14,20 @@ const UNMATCHED: &str = "_unmatched";
 
 /// Sends each event to every output whose condition holds for it, or to `<id>._unmatched` where none does. What comes out by
 /// an output from which nobody takes counts as delivered.
+///
+/// ```toml
+/// [transforms.by_action]
+/// type = "route"
+/// inputs = ["flows"]
+/// route.rejected = '.action == "REJECT"'
+/// route.accepted = '.action == "ACCEPT"'
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct RouteConfig {
-    /// Conditions by the names of outputs: `rejected = '.action == "REJECT"'` makes `<id>.rejected`.
+    /// Conditions, as for `filter`, by the names of outputs: `route.rejected` makes `<id>.rejected`.
     route: BTreeMap<String, ConditionConfig>,
-    /// Whether there is an output `_unmatched`. Default: `true`.
+    /// Whether what matches nowhere goes to `<id>._unmatched`. Otherwise it counts as delivered. Default: `true`.
     #[serde(default = "yes")]
     reroute_unmatched: bool,
 }

@@ -13,8 +13,16 @@ use crate::component::{
     ValueRef,
 };
 
-/// Keeps one event of many. The others count as delivered.
+/// Keeps one event of many. The others count as delivered. It needs `rate` or `ratio`.
+///
+/// ```toml
+/// [transforms.some]
+/// type = "sample"
+/// inputs = ["flows"]
+/// rate = 100
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct SampleConfig {
     /// Of how many events one is kept.
     rate: Option<u64>,
@@ -23,7 +31,7 @@ pub(crate) struct SampleConfig {
     /// A member: events that have the same value of it are kept or left out together, whoever sees them. Otherwise events
     /// are counted.
     key_field: Option<String>,
-    /// Events for which this holds are all kept.
+    /// A condition, as for `filter`: events for which it holds are all kept.
     exclude: Option<ConditionConfig>,
     /// The member in which an event that was sampled says how: `10`, or `0.1`; nothing where it is empty. Default:
     /// `sample_rate`.

@@ -15,7 +15,16 @@ use crate::component::{
 };
 
 /// Lets so many events through in a time. What is beyond counts as delivered; it does not wait.
+///
+/// ```toml
+/// [transforms.limited]
+/// type = "throttle"
+/// inputs = ["flows"]
+/// threshold = 100
+/// window_secs = 1.0
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct ThrottleConfig {
     /// How many events go through in a window.
     threshold: u32,
@@ -23,7 +32,7 @@ pub(crate) struct ThrottleConfig {
     window_secs: f64,
     /// A member: events are counted apart for each of its values. Values that were not seen for a window are forgotten.
     key_field: Option<String>,
-    /// Events for which this holds all go through, uncounted.
+    /// A condition, as for `filter`: events for which it holds all go through, uncounted.
     exclude: Option<ConditionConfig>,
 }
 

@@ -12,7 +12,17 @@ use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
 use crate::sinks::requests::{Batcher, Compression, Limits, Problems, REJECTED};
 
 /// Puts events into an Amazon Kinesis data stream, a record each. It needs the permission `kinesis:PutRecords`.
+///
+/// ```toml
+/// [sinks.stream]
+/// type = "aws_kinesis_streams"
+/// inputs = ["flows"]
+/// region = "eu-west-1"
+/// stream_name = "rejected-flows"
+/// encoding.codec = "json"
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct AwsKinesisStreamsConfig {
     /// The stream's name or ARN.
     stream_name: String,
@@ -41,6 +51,7 @@ pub(crate) struct AwsKinesisStreamsConfig {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct RequestConfig {
     /// Seconds after which a request without an answer has failed. Default: 60.
@@ -72,6 +83,7 @@ impl Default for RequestConfig {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct BatchConfig {
     /// The most events of a request, up to 500. Default: 500.
@@ -82,7 +94,8 @@ struct BatchConfig {
     /// The most seconds that an event waits for others. Default: 1.
     timeout_secs: f64,
     /// The most bytes of a record as it is sent, with its partition key, up to 10485760; an event that makes a larger one is
-    /// rejected. A stream takes no more than its own limit, `MaxRecordSizeInKiB`, says. Default: 1048576, as that of streams.
+    /// rejected. A stream takes no more than its own limit says, `MaxRecordSizeInKiB`, which is this if nobody set another.
+    /// Default: 1048576.
     max_record_bytes: usize,
 }
 

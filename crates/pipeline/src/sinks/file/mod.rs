@@ -27,8 +27,18 @@ use crate::component::{
 use crate::durable_file::{Compression, DurableFile, is_full};
 use crate::run::sleep_until;
 
-/// Appends events to files, a line each.
+/// Appends events to files, a line each. An event counts as delivered when it is on the disk, about once a second; while the
+/// disk is full, the sink waits.
+///
+/// ```toml
+/// [sinks.files]
+/// type = "file"
+/// inputs = ["flows"]
+/// path = "/data/flows-%Y-%m-%d.ndjson"
+/// encoding.codec = "json"
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct FileConfig {
     /// The file, in which `%Y-%m-%d` and the like (strftime, UTC) stand for the time of each event, and `{{ name }}` for a
     /// member or `{{ %aws.log_group }}` for metadata. `%%` is a percent sign. A value is always part of a name: `/` in it

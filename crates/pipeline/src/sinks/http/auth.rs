@@ -10,21 +10,25 @@ use super::secret::{Secret, Secrets};
 use crate::component::Problem;
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct AuthConfig {
-    /// `basic`, with `user` and `password`, or `bearer`, with `token`.
+    /// How it says so.
     strategy: Strategy,
-    /// For `basic`.
+    /// For `basic`: the name.
     user: Option<String>,
-    /// For `basic`. Default: empty.
+    /// For `basic`: the password, which is never shown. Default: empty.
     password: Option<Secret>,
-    /// For `bearer`.
+    /// For `bearer`: the token, which is never shown.
     token: Option<Secret>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Strategy {
+    /// By `user` and `password`.
     Basic,
+    /// By a `token`.
     Bearer,
 }
 

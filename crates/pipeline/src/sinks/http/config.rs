@@ -19,8 +19,19 @@ use crate::codecs::EncodingConfig;
 use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
 use crate::sinks::requests::{Backoff, Batcher, Compression, Limits, Problems, REJECTED};
 
-/// Sends events to an HTTP server, many in a request.
+/// Sends events to an HTTP server, many in a request. An event counts as delivered when its request was answered by 2xx.
+///
+/// What a server answers by anything else than 2xx, 401, 403, 408, 429 or 5xx goes to the output `<id>.rejected`.
+///
+/// ```toml
+/// [sinks.api]
+/// type = "http"
+/// inputs = ["flows"]
+/// uri = "https://logs.example.com/in"
+/// encoding.codec = "json"
+/// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct HttpConfig {
     /// Where to, `http://` or `https://`. `user:password@` in it is as `auth.strategy = "basic"`. Neither that nor the values of
     /// its query are ever shown. Requests go by the proxy that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name, if any.
@@ -30,7 +41,7 @@ pub(crate) struct HttpConfig {
     method: Method,
     /// How events are written. The header `Content-Type` follows from it, unless `request.headers` has one.
     encoding: EncodingConfig,
-    /// What stands between events.
+    /// How events are told from one another in a body.
     #[serde(default)]
     framing: FramingConfig,
     /// What every body begins with, as `{"events":`. Default: nothing.
@@ -42,7 +53,7 @@ pub(crate) struct HttpConfig {
     /// How bodies are compressed, which the header `Content-Encoding` says. Default: `none`.
     #[serde(default)]
     compression: Compression,
-    /// Who the sink says that it is. Default: nobody.
+    /// Who the sink says that it is, in the header `Authorization`. Default: nobody.
     auth: Option<AuthConfig>,
     /// How requests are made, and made again.
     #[serde(default)]
@@ -56,6 +67,7 @@ pub(crate) struct HttpConfig {
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Method {
     #[default]
@@ -65,6 +77,7 @@ enum Method {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct RequestConfig {
     /// Headers of every request. Their values are not shown. Default: none.
@@ -81,7 +94,7 @@ struct RequestConfig {
     /// The most seconds before a request is sent again for the first time. They double each time, and chance takes any part of
     /// them; a server's `Retry-After` is waited for, up to an hour. Default: 1.
     retry_initial_backoff_secs: f64,
-    /// The most seconds that they grow to. Default: 30.
+    /// The most seconds that those waits grow to. Default: 30.
     retry_max_duration_secs: f64,
 }
 
@@ -99,6 +112,7 @@ impl Default for RequestConfig {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct BatchConfig {
     /// The most events. Default: as many as there is room for.
@@ -116,6 +130,7 @@ impl Default for BatchConfig {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 struct TlsConfig {
     /// A file of certificates (PEM) of authorities that are trusted beside those of the system.

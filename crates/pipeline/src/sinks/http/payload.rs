@@ -10,25 +10,30 @@ use crate::sinks::requests::Form;
 
 /// How events are told from one another in a body.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(super) struct FramingConfig {
-    /// `newline_delimited`: a line each; `character_delimited`: another character between them, which with the codec `json`
-    /// and a comma makes the body a JSON array; `bytes`: one behind the other. Default: `newline_delimited`.
+    /// What stands between events. Default: `newline_delimited`.
     method: Framing,
-    /// For the method `character_delimited`.
+    /// For the method `character_delimited`: which character.
     character_delimited: Option<DelimiterConfig>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Framing {
+    /// A line feed, behind the last one too.
     #[default]
     NewlineDelimited,
+    /// Another character, which with the codec `json` and a comma makes the body a JSON array.
     CharacterDelimited,
+    /// Nothing.
     Bytes,
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct DelimiterConfig {
     /// One ASCII character.
     delimiter: String,

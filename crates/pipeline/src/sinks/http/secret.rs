@@ -10,6 +10,7 @@ const HIDDEN: &str = "***";
 
 /// A text that is used, and not shown.
 #[derive(Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(super) struct Secret(String);
 
 impl Secret {
