@@ -56,9 +56,8 @@ pub(crate) struct AwsKinesisStreamsConfig {
 struct RequestConfig {
     /// Seconds after which a request without an answer has failed. Default: 60.
     timeout_secs: f64,
-    /// How many requests are under way at once, those included of which records wait to be sent again. While all are, nothing more is
-    /// taken: what they take in memory is this many times, and once more, `batch.max_bytes` and about 16 MiB of what events were read
-    /// from. Default: 4.
+    /// How many requests are under way at once, those included of which records wait to be sent again; fewer if they hold 32 MiB, of
+    /// bodies and of what events were read from. While there is no room for another, nothing more is taken. Default: 4.
     concurrency: usize,
     /// How often what the stream did not take of a request is sent again. Then the sink ends, and the request's events are
     /// abandoned. Default: for ever.

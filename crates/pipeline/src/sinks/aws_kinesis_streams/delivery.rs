@@ -55,7 +55,7 @@ impl<T: Transport> Delivery<T> {
     ///
     /// What the last attempt brought, if no more are allowed. The events are abandoned.
     pub(super) async fn deliver(&self, request: Request<Body>) -> Result<(), ComponentError> {
-        let Request { body, parts } = request;
+        let Request { body, parts, .. } = request;
         let records = if self.is_compressed { compressed(body.records).await? } else { body.records };
         let (places, too_large): (Vec<_>, Vec<_>) =
             (0..parts.len()).partition(|place| records[*place].bytes() <= self.max_record_bytes);

@@ -84,9 +84,9 @@ struct RequestConfig {
     headers: BTreeMap<String, Secret>,
     /// Seconds after which a request without an answer has failed. Default: 60.
     timeout_secs: f64,
-    /// How many requests are under way at once, those included that wait to be sent again. With 1, events arrive in order. While
-    /// all are, nothing more is taken: what they take in memory is this many times, and once more, `batch.max_bytes` and about
-    /// 16 MiB of what events were read from. Default: 4.
+    /// How many requests are under way at once, those included that wait to be sent again; fewer if they hold 32 MiB, of bodies and of
+    /// what events were read from. With 1, events arrive in order. While there is no room for another, nothing more is taken.
+    /// Default: 4.
     concurrency: usize,
     /// How often a request is sent again that was not answered, or by 401, 403, 408, 429 or 5xx. Then the sink ends, and its events are
     /// abandoned. Default: for ever.

@@ -58,7 +58,7 @@ impl<T: Transport> Delivery<T> {
     ///
     /// What the last attempt brought, if no more are allowed. The events are abandoned.
     pub(super) async fn deliver(&self, request: Request<Body>) -> Result<(), ComponentError> {
-        let Request { body, parts } = request;
+        let Request { body, parts, .. } = request;
         let body = if self.is_compressed { gzip(body.bytes).await? } else { body.bytes.into() };
         let mut failed = 0;
         let answer = loop {

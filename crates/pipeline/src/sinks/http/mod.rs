@@ -16,8 +16,8 @@
 //! # What it holds
 //!
 //! `request.concurrency` requests that are under way or wait to be sent again, and one that is being filled. Each holds its body,
-//! and what its events were read from, which is what goes to `rejected`; both are bounded. While all are under way it receives
-//! nothing, so that what lies before it waits.
+//! and what its events were read from, which is what goes to `rejected`; both are bounded, for each and for all. While there is no
+//! room for another it receives nothing, so that what lies before it waits.
 
 mod answer;
 mod auth;

@@ -43,7 +43,7 @@ pub(crate) struct Limits {
 
 /// The most bytes that a request holds of what its events were read from, in case that they are rejected. Of batches that were
 /// filtered these may be many more than its body has.
-const KEPT_BYTES: usize = 16 << 20;
+const KEPT_BYTES: usize = 8 << 20;
 
 /// Fills requests with the events of batches, in order.
 #[derive(Debug)]
@@ -153,8 +153,9 @@ impl<B> Open<B> {
     }
 
     fn close(mut self, form: &impl Form<Body = B>) -> Request<B> {
+        let held = form.bytes(&self.body) + self.kept;
         form.close(&mut self.body);
-        Request { body: self.body, parts: Parts(self.parts) }
+        Request { body: self.body, parts: Parts(self.parts), held }
     }
 }
 

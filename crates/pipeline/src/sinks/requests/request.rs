@@ -19,6 +19,8 @@ pub(crate) struct Part {
 pub(crate) struct Request<B> {
     pub(crate) body: B,
     pub(crate) parts: Parts,
+    /// The bytes of its body, and of what its events were read from.
+    pub(crate) held: usize,
 }
 
 /// The events of a request. Whoever drops them abandons them.
