@@ -54,7 +54,8 @@ mod unit_tests;
 
 pub use diagram::Diagram;
 pub use run::{
-    Buffer, ComponentMetrics, ComponentReport, ComponentState, Events, Failure, Metrics, Pipeline, Report, Snapshot,
+    Buffer, ComponentMetrics, ComponentReport, ComponentState, Events, Failure, Metrics, Pipeline, ReloadError,
+    Reloaded, Reloader, Report, Snapshot,
 };
 #[cfg(feature = "transforms")]
 pub use unit_tests::{TestResult, run_tests};

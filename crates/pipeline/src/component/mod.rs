@@ -29,9 +29,9 @@ pub use event::{Changes, Event, ValueRef};
 #[cfg(feature = "codecs")]
 pub(crate) use event::{flow_value, value_ref};
 pub use input::Input;
-pub(crate) use input::channel;
+pub(crate) use input::{Sender, WeakSender, channel};
 pub use output::{Closed, Outputs};
-pub(crate) use output::{Keeper, Output};
+pub(crate) use output::{Keeper, Takers, Wires};
 pub(crate) use registry::Built;
 pub use registry::{Kind, Registry};
 pub use sink::{Sink, SinkConfig, SinkContext};

@@ -14,6 +14,7 @@ mod interpolate;
 mod mistake;
 #[cfg(feature = "codecs")]
 mod one_or_more;
+mod settings;
 mod tree;
 
 pub(crate) use components::{Component, Config, load};
