@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -102,9 +103,9 @@ impl Outputs {
             sent.is_err().then_some(taker)
         });
         let gone: Vec<Sender> = join_all(sent).await.into_iter().flatten().collect();
-        match self.wires.has_any(output, &gone) {
+        // What was taken off the list meanwhile may end as it likes.
+        match self.wires.refuse_for(output, &gone) {
             true => Err(Closed),
-            // What was taken off the list meanwhile may end as it likes.
             false => Ok(()),
         }
     }
@@ -112,7 +113,10 @@ impl Outputs {
 
 /// Who takes from a component, which may change while it runs. A component that has let go of its outputs has none.
 #[derive(Debug, Default)]
-pub(crate) struct Wires(Mutex<Takers>);
+pub(crate) struct Wires {
+    takers: Mutex<Takers>,
+    has_refused: AtomicBool,
+}
 
 /// Those who take from each output: from its own, and from the named ones.
 #[derive(Debug, Default)]
@@ -124,16 +128,30 @@ pub(crate) struct Takers {
 impl Wires {
     /// From the next batch on these take, by all outputs at once.
     pub(crate) fn set(&self, takers: Takers) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = takers;
+        *self.lock() = takers;
+    }
+
+    /// Whether the component was ever told that somebody has ended, and waits to be ended itself.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.has_refused.load(Ordering::Relaxed)
     }
 
     fn takers(&self, output: Option<&str>) -> Vec<Sender> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).of(output).to_vec()
+        self.lock().of(output).to_vec()
     }
 
-    fn has_any(&self, output: Option<&str>, senders: &[Sender]) -> bool {
-        let takers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        senders.iter().any(|sender| takers.of(output).iter().any(|taker| taker.is_same(sender)))
+    /// Whether any of those who have ended still has its place.
+    fn refuse_for(&self, output: Option<&str>, gone: &[Sender]) -> bool {
+        let takers = self.lock();
+        let refuses = gone.iter().any(|gone| takers.of(output).iter().any(|taker| taker.is_same(gone)));
+        if refuses {
+            self.has_refused.store(true, Ordering::Relaxed);
+        }
+        refuses
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Takers> {
+        self.takers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -55,13 +55,16 @@ impl Member {
         }
     }
 
-    /// As a new configuration finds it. What can reach it, and what it holds of its outputs, was looked at before.
-    pub(super) fn standing(&self, is_connected: bool) -> Standing {
-        let was_asked = self.shutdown.as_ref().is_some_and(ShutdownSender::is_requested);
+    /// How a new configuration finds it. `is_open`: whether anything can come through it.
+    pub(super) fn standing(&self, is_open: bool) -> Standing {
+        let is_given_up = self.shutdown.as_ref().is_some_and(|shutdown| {
+            // It is asked to end, or soon will be.
+            shutdown.is_requested() || self.wires.upgrade().is_some_and(|wires| wires.has_refused())
+        });
         match self.stage {
             Stage::Failed => Standing::Failed,
-            Stage::Runs(_) if was_asked => Standing::Failed,
-            Stage::Waits(..) | Stage::Runs(_) if is_connected => Standing::Runs,
+            Stage::Runs(_) if is_given_up => Standing::Failed,
+            Stage::Waits(..) | Stage::Runs(_) if is_open => Standing::Runs,
             Stage::Waits(..) | Stage::Runs(_) | Stage::Ended => Standing::Ended,
         }
     }
@@ -71,7 +74,6 @@ impl Member {
         let Some(shutdown) = &self.shutdown else { return };
         shutdown.request();
         if let Stage::Waits(..) = self.stage {
-            self.watched.set(ComponentState::Ended);
             self.stage = stage;
         }
     }
