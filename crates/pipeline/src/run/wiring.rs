@@ -36,7 +36,7 @@ impl Running {
         }
         let reloaded = self.take_over(next);
         if reloaded.is_empty() {
-            tracing::info!("the configuration is the same");
+            tracing::info!("configuration is the same");
         } else {
             let Reloaded { added, changed, restarted, rewired, removed } = &reloaded;
             tracing::info!(?added, ?changed, ?restarted, ?rewired, ?removed, "reloading the configuration");
