@@ -43,11 +43,11 @@ pub use report::{ComponentReport, Failure, Report};
 /// Components that were built, and do not run yet.
 #[must_use = "a pipeline does nothing until it runs"]
 pub struct Pipeline {
-    pub(crate) design: Design,
+    design: Design,
     /// Of its components, in their order.
-    pub(crate) parts: Vec<Part>,
+    parts: Vec<Part>,
     /// Takes what nobody else does.
-    pub(crate) keeper: Option<Arc<dyn Keeper>>,
+    keeper: Option<Arc<dyn Keeper>>,
     metrics: Metrics,
     reloader: Reloader,
     requests: mpsc::UnboundedReceiver<Request>,

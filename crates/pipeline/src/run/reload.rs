@@ -62,6 +62,11 @@ impl Reloaded {
         let Reloaded { added, changed, restarted, rewired, removed } = self;
         [added, changed, restarted, rewired, removed].iter().all(|ids| ids.is_empty())
     }
+
+    pub(super) fn log(&self, message: &str) {
+        let Reloaded { added, changed, restarted, rewired, removed } = self;
+        tracing::info!(?added, ?changed, ?restarted, ?rewired, ?removed, "{message}");
+    }
 }
 
 /// Why a pipeline goes on as it was.

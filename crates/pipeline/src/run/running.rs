@@ -236,11 +236,15 @@ impl Running {
         self.members.iter_mut().chain(&mut self.leaving).for_each(|member| member.ask_to_end(Stage::Ended));
     }
 
-    /// Ends what still runs, and sees that all it held is abandoned.
+    /// Ends what still runs or waits, and sees that all it held is abandoned.
     pub(super) async fn cut_off(&mut self) {
-        let members = self.members.iter().chain(&self.leaving);
-        let late: Vec<Arc<Watched>> =
-            members.filter(|member| member.task().is_some()).map(|member| member.watched.clone()).collect();
+        let mut late: Vec<Arc<Watched>> = Vec::new();
+        for member in self.members.iter().chain(&self.leaving) {
+            let is_late = matches!(member.stage, Stage::Waits(..) | Stage::Runs(_));
+            if is_late && !late.iter().any(|other| Arc::ptr_eq(other, &member.watched)) {
+                late.push(member.watched.clone());
+            }
+        }
         late.iter().for_each(|component| self.tell_cut_off(component));
         self.tasks.shutdown().await;
     }

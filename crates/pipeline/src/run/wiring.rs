@@ -35,11 +35,9 @@ impl Running {
             return;
         }
         let reloaded = self.take_over(next);
-        if reloaded.is_empty() {
-            tracing::info!("configuration is the same");
-        } else {
-            let Reloaded { added, changed, restarted, rewired, removed } = &reloaded;
-            tracing::info!(?added, ?changed, ?restarted, ?rewired, ?removed, "reloading the configuration");
+        match reloaded.is_empty() {
+            true => tracing::info!("configuration is the same"),
+            false => reloaded.log("reloading the configuration"),
         }
         let deadline = Some(Instant::now() + self.drain_timeout);
         self.reload = Some(Reload { reloaded, answer, deadline });
@@ -60,8 +58,7 @@ impl Running {
             && let Some(Reload { reloaded, answer, .. }) = self.reload.take()
         {
             if !reloaded.is_empty() {
-                let Reloaded { added, changed, restarted, rewired, removed } = &reloaded;
-                tracing::info!(?added, ?changed, ?restarted, ?rewired, ?removed, "configuration reloaded");
+                reloaded.log("configuration reloaded");
             }
             let _ = answer.send(Ok(reloaded));
         }
