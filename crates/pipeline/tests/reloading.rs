@@ -116,7 +116,12 @@ async fn a_sink_under_another_name_begins_when_the_one_of_its_type_has_ended() {
     "#;
     let running = Running::start(toml).await;
     let before = Instant::now();
-    running.reload(&toml.replace("name_x", "name_y").replace("slow", "deliver")).await;
+    let next = toml.replace("name_x", "name_y").replace("slow", "deliver");
+    let meanwhile = async {
+        pass(500).await;
+        assert!(notes("name_y").is_empty(), "the old one still writes out");
+    };
+    tokio::join!(running.reload(&next), meanwhile);
     assert_eq!(before.elapsed().as_secs(), 1, "until the old one was done");
     assert!(running.end().await.is_clean());
     assert_in_order(&[taken("name_x"), taken("name_y")].concat());
