@@ -192,7 +192,7 @@ pub struct Snapshot {
     pub is_healthy: bool,
     /// How long ago the pipeline started.
     pub uptime: Duration,
-    /// All components, sources first as they are written.
+    /// All components as they are written, and behind them those that were removed and have not ended yet.
     pub components: Vec<ComponentMetrics>,
 }
 

@@ -125,6 +125,7 @@ impl Running {
             unfinished: Vec::new(),
         };
         running.take_over(pipeline);
+        running.start_waiting();
         running
     }
 

@@ -39,6 +39,7 @@ impl Running {
             true => tracing::info!("configuration is the same"),
             false => reloaded.log("reloading the configuration"),
         }
+        self.start_waiting();
         let deadline = Some(Instant::now() + self.drain_timeout);
         self.reload = Some(Reload { reloaded, answer, deadline });
         self.finish_reload();
@@ -65,7 +66,7 @@ impl Running {
     }
 
     /// Lets a configuration take the place of the one that runs, and says what it changes. Components that are replaced or
-    /// removed are leaving from then on, and go on sending to whom they did.
+    /// removed are leaving from then on, and go on sending to whom they did; nothing is started yet.
     pub(super) fn take_over(&mut self, next: Pipeline) -> Reloaded {
         // What has ended by now is known to have.
         while let Some(ended) = self.tasks.try_join_next_with_id() {
@@ -109,7 +110,6 @@ impl Running {
         before.into_iter().flatten().for_each(|member| self.leave(member));
         self.let_wait();
         self.show_components();
-        self.start_waiting();
         changes
     }
 
