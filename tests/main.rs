@@ -16,6 +16,8 @@ mod pipeline;
 mod python;
 mod ranges;
 mod records;
+#[cfg(unix)]
+mod reloading;
 mod resharding;
 mod samples;
 mod shards;

@@ -308,6 +308,7 @@ Examples:
 
 SIGTERM or Ctrl-C ends it: sources stop, what they sent is written out and acknowledged, checkpoints are written.
 What is not done by the limit is cut off, and read again the next time. A second Ctrl-C ends it at once.
+SIGHUP lets it read its files again: what is the same runs on, what differs is replaced; where they are wrong, nothing changes.
 examples/ in the repository has files that work.";
 
 #[derive(Debug, Args)]
@@ -323,7 +324,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) files: FilesArgs,
 
-    /// Seconds that ending may take
+    /// Seconds that ending may take, also of what a reload replaces
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) graceful_shutdown_limit_secs: u64,
 

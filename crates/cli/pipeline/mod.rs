@@ -1,6 +1,8 @@
 //! Pipelines that TOML files describe.
 
 mod generate;
+#[cfg(unix)]
+mod reload;
 mod run;
 mod test;
 
@@ -20,7 +22,7 @@ pub(crate) use run::run;
 pub(crate) use test::test;
 
 pub(crate) fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
-    let pipeline = Pipeline::build(read_files(&args.files)?, &built_in()).map_err(shown)?;
+    let pipeline = build(&args.files)?;
     let [sources, transforms, sinks] = pipeline.len_by_kind();
     println!("valid: {sources} sources, {transforms} transforms, {sinks} sinks");
     Ok(ExitCode::SUCCESS)
@@ -46,6 +48,10 @@ pub(crate) fn list() -> ExitCode {
         registry.names(kind).for_each(|name| println!("  {name}"));
     }
     ExitCode::SUCCESS
+}
+
+fn build(files: &FilesArgs) -> Result<Pipeline, Failure> {
+    Pipeline::build(read_files(files)?, &built_in()).map_err(shown)
 }
 
 fn read_files(args: &FilesArgs) -> Result<Vec<ConfigFile>, Failure> {

@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use anyhow::Context;
 use comfy_table::CellAlignment;
-use kinesis_logs_pipeline::{Pipeline, Report, built_in};
+use kinesis_logs_pipeline::Report;
 
-use super::{read_files, shown};
+use super::build;
 use crate::args::{LogFormat, RunArgs};
 use crate::failure::{FAILED, Failure};
 use crate::read::{INTERRUPTED, interrupted};
 use crate::{say, table};
 
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
-    let pipeline = Pipeline::build(read_files(&args.files)?, &built_in()).map_err(shown)?;
+    let pipeline = build(&args.files)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     let report = runtime.block_on(async {
+        #[cfg(unix)]
+        super::reload::on_hangup(pipeline.reloader(), args.files, args.log_format)?;
         let deadline = Duration::from_secs(args.graceful_shutdown_limit_secs);
         let shutdown = async {
             interrupted().await;
@@ -26,8 +28,8 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
                 std::process::exit(INTERRUPTED);
             });
         };
-        pipeline.run(shutdown, deadline).await
-    });
+        Ok::<Report, Failure>(pipeline.run(shutdown, deadline).await)
+    })?;
     // What still writes to somebody who does not read is not waited for.
     runtime.shutdown_background();
     if let Some(error) = report.api_failure {

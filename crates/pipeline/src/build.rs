@@ -1,17 +1,11 @@
 //! From files to a pipeline that can run.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::component::{BuildContext, BuildError, Built, Input, Keeper, Kind, Output, Outputs, Problem, Registry};
-use crate::component::{Sink, Source, Transform, channel};
+use crate::component::{BuildContext, BuildError, Built, Keeper, Problem, Registry, Sink, Source, Transform};
 use crate::config::{self, Component, Config, ConfigError, ConfigFile, Mistake, Node, NodeValue, Place};
-use crate::graph::Graph;
-use crate::run::{Counters, Metrics, Pipeline, Task, Watched, Work};
-
-/// What transforms hold up while they work; what waits for sinks, their buffers say.
-const MAX_EVENTS: usize = 20_000;
-const MAX_BYTES: usize = 8 << 20;
+use crate::graph::{Design, Graph};
+use crate::run::Pipeline;
 
 impl Pipeline {
     /// Builds what the files say, with variables from the process's environment. Does no I/O beyond that.
@@ -50,13 +44,8 @@ impl Pipeline {
         if !mistakes.is_empty() {
             return Err(config.error(mistakes));
         }
-        let (tasks, metrics) = connect(&config.components, parts, graph, keeper(&config));
-        Ok(Pipeline {
-            tasks,
-            metrics,
-            #[cfg(feature = "api")]
-            api: config.api,
-        })
+        let keeper = keeper(&config);
+        Ok(Pipeline::new(Design { config, graph }, parts, keeper))
     }
 }
 
@@ -128,53 +117,4 @@ fn keeper(config: &Config) -> Option<Arc<dyn Keeper>> {
     return config.quarantine_folder().map(|folder| Arc::new(crate::quarantine::Quarantine::new(&folder)) as _);
     #[cfg(not(feature = "quarantine"))]
     return config.quarantine_folder().and(None);
-}
-
-/// Gives every component its channels.
-fn connect(
-    components: &[Component],
-    parts: Vec<Part>,
-    graph: Graph,
-    keeper: Option<Arc<dyn Keeper>>,
-) -> (Vec<Task>, Metrics) {
-    let mut senders = Vec::new();
-    let mut receivers = Vec::new();
-    let mut watched = Vec::new();
-    for (index, component) in components.iter().enumerate() {
-        let counters = Arc::new(Counters::new(component.kind));
-        let (sender, receiver) = match component.kind {
-            Kind::Sink => channel(component.buffer.max_events, component.buffer.max_size, counters.clone()),
-            _ => channel(MAX_EVENTS, MAX_BYTES, counters.clone()),
-        };
-        senders.push(sender);
-        receivers.push(receiver);
-        let inputs = graph.edges.iter().filter(|edge| edge.to == index).map(|edge| match &edge.output {
-            Some(output) => format!("{}.{output}", components[edge.from].id),
-            None => components[edge.from].id.clone(),
-        });
-        let (id, type_name) = (component.id.clone(), component.type_name.clone());
-        watched.push(Watched::new(id, component.kind, type_name, inputs.collect(), counters));
-    }
-    let mut tasks = Vec::new();
-    for (index, (part, receiver)) in parts.into_iter().zip(receivers).enumerate() {
-        let counters = &watched[index].counters;
-        let output = |name: Option<&str>| Output(graph.takers(index, name).map(|to| senders[to].clone()).collect());
-        let named: BTreeMap<Arc<str>, Output> = graph
-            .edges
-            .iter()
-            .filter(|edge| edge.from == index)
-            .filter_map(|edge| edge.output.clone())
-            .map(|name| (name.clone(), output(Some(&name))))
-            .collect();
-        let outputs = Outputs::new(&components[index].id, output(None), named, counters.clone(), keeper.clone());
-        let input = Input::new(receiver, counters.clone());
-        let work = match part {
-            Part::Source(source) => Work::Source(source, outputs),
-            Part::Transform(transform) => Work::Transform(transform, input, outputs),
-            Part::Sink(sink) => Work::Sink(sink, input, outputs),
-        };
-        let upstream = graph.upstream(index).into_iter();
-        tasks.push(Task { work, sources: upstream.filter(|of| components[*of].kind == Kind::Source).collect() });
-    }
-    (tasks, Metrics::new(watched))
 }

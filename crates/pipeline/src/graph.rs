@@ -6,6 +6,24 @@ use std::sync::Arc;
 use crate::component::{Built, Kind};
 use crate::config::{Component, Config, Mistake, listed};
 
+/// A configuration, and how its components hang together.
+#[derive(Debug, Default)]
+pub(crate) struct Design {
+    pub(crate) config: Config,
+    pub(crate) graph: Graph,
+}
+
+impl Design {
+    /// The outputs that a component takes from, by name.
+    pub(crate) fn inputs(&self, of: usize) -> Vec<String> {
+        let names = self.graph.edges.iter().filter(|edge| edge.to == of).map(|edge| {
+            let id = &self.config.components[edge.from].id;
+            edge.output.as_ref().map_or_else(|| id.clone(), |output| format!("{id}.{output}"))
+        });
+        names.collect()
+    }
+}
+
 /// The edges. Components are indices into the configuration's.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
@@ -74,9 +92,9 @@ impl Graph {
         mistakes
     }
 
-    /// Who takes from a component's output.
-    pub(crate) fn takers(&self, from: usize, output: Option<&str>) -> impl Iterator<Item = usize> {
-        self.edges.iter().filter(move |edge| edge.from == from && edge.output.as_deref() == output).map(|edge| edge.to)
+    /// What leads away from a component.
+    pub(crate) fn edges_from(&self, from: usize) -> impl Iterator<Item = &Edge> {
+        self.edges.iter().filter(move |edge| edge.from == from)
     }
 
     /// All components that lie before one, itself included.

@@ -1,6 +1,7 @@
 //! From decoded Kinesis log records to where they are wanted: sources, transforms and sinks, wired together by a TOML file.
 //!
-//! A [`Pipeline`] is built from a configuration, and runs to its end; its [`Metrics`] tell how it stands meanwhile.
+//! A [`Pipeline`] is built from a configuration, and runs to its end; its [`Metrics`] tell how it stands meanwhile,
+//! and a [`Reloader`] gives it another configuration, of which it replaces what differs.
 //!
 //! # Features
 //!
@@ -60,7 +61,8 @@ mod unit_tests;
 
 pub use diagram::Diagram;
 pub use run::{
-    Buffer, ComponentMetrics, ComponentReport, ComponentState, Events, Failure, Metrics, Pipeline, Report, Snapshot,
+    Buffer, ComponentMetrics, ComponentReport, ComponentState, Events, Failure, Metrics, Pipeline, ReloadError,
+    Reloaded, Reloader, Report, Snapshot,
 };
 #[cfg(feature = "transforms")]
 pub use unit_tests::{TestResult, run_tests};

@@ -285,7 +285,8 @@ fn flow(
                 Way::Own => None,
                 Way::Offered(name) | Way::SetAside(name) => Some(&**name),
             };
-            waiting.extend(graph.takers(index, output).map(|to| (to, batch.clone())));
+            let takers = graph.edges_from(index).filter(|edge| edge.output.as_deref() == output);
+            waiting.extend(takers.map(|edge| (edge.to, batch.clone())));
             let name = output.map_or_else(|| id.clone(), |output| format!("{id}.{output}"));
             out.entry(name).or_default().push(batch);
         }

@@ -49,6 +49,17 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    /// Whether both lead to the same.
+    pub(crate) fn is_same(&self, other: &Sender) -> bool {
+        self.sender.same_channel(&other.sender)
+    }
+
+    /// A way to it that does not keep it open.
+    pub(crate) fn downgrade(&self) -> WeakSender {
+        let Sender { sender, events, bytes, counters } = self.clone();
+        WeakSender { sender: sender.downgrade(), events, bytes, counters }
+    }
+
     /// Waits until there is room. If nobody receives any more the batch comes back.
     pub(crate) async fn send(&self, batch: Batch) -> Result<(), Batch> {
         let (events, bytes) = (batch.len(), batch.bytes());
@@ -65,6 +76,23 @@ impl Sender {
             }
             None => Err(batch),
         }
+    }
+}
+
+/// Leads to a channel that closes when all [`Sender`]s are gone.
+#[derive(Debug)]
+pub(crate) struct WeakSender {
+    sender: mpsc::WeakUnboundedSender<(Batch, Place)>,
+    events: Room,
+    bytes: Room,
+    counters: Arc<Counters>,
+}
+
+impl WeakSender {
+    /// `None` once the channel has closed.
+    pub(crate) fn upgrade(&self) -> Option<Sender> {
+        let (events, bytes, counters) = (self.events.clone(), self.bytes.clone(), self.counters.clone());
+        Some(Sender { sender: self.sender.upgrade()?, events, bytes, counters })
     }
 }
 

@@ -90,4 +90,8 @@ impl ShutdownSender {
     pub(crate) fn request(&self) {
         self.0.send_replace(true);
     }
+
+    pub(crate) fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
 }

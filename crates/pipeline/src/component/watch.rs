@@ -23,6 +23,11 @@ impl WatchedStreams {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(stream));
     }
 
+    /// Tells of none any more: who read them has ended.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<dyn WatchedStream>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

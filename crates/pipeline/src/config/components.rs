@@ -9,6 +9,7 @@ use wildmatch::WildMatch;
 
 use super::api::api;
 use super::interpolate::interpolate;
+use super::settings::SettingPlaces;
 use super::tree::{Key, Node, NodeValue, Place};
 use super::{ConfigError, ConfigFile, Mistake, listed, read_config};
 use crate::component::{Built, Kind, Registry};
@@ -21,8 +22,9 @@ pub(crate) struct Config {
     pub(crate) quarantine: QuarantineConfig,
     pub(crate) components: Vec<Component>,
     /// Where to tell how the pipeline stands, if anywhere.
-    #[cfg_attr(not(feature = "api"), allow(dead_code))]
     pub(crate) api: Option<SocketAddr>,
+    /// Where what holds for all of it stands.
+    pub(crate) places: SettingPlaces,
     /// Tests of transforms, as they are written.
     #[cfg_attr(not(feature = "transforms"), expect(dead_code))]
     pub(crate) tests: Vec<Node>,
@@ -179,6 +181,8 @@ pub(crate) fn load(
             }
         }
     }
+    let data_dir = data_dir.map(|node| node.place);
+    config.places = SettingPlaces { data_dir, quarantine: quarantine.clone(), api: api_place };
     if let Some(place) = quarantine.filter(|_| config.quarantine.enabled == Some(true))
         && config.quarantine_folder().is_none()
     {

@@ -16,6 +16,7 @@ mod mistake;
 mod one_or_more;
 #[cfg(feature = "schema")]
 mod schema;
+mod settings;
 mod tree;
 
 pub(crate) use components::{Component, Config, load};

@@ -74,6 +74,25 @@ impl Node {
         }
     }
 
+    /// Whether both mean the same, wherever they stand; keys of a table may be in any order.
+    pub(crate) fn is_same(&self, other: &Node) -> bool {
+        use NodeValue::{Array, Boolean, Datetime, Float, Integer, String, Table};
+        match (&self.value, &other.value) {
+            (String(one), String(other)) | (Datetime(one), Datetime(other)) => one == other,
+            (Integer(one), Integer(other)) => one == other,
+            (Float(one), Float(other)) => one.to_bits() == other.to_bits(),
+            (Boolean(one), Boolean(other)) => one == other,
+            (Array(one), Array(other)) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.is_same(other))
+            }
+            (Table(one), Table(members)) => {
+                let is_there = |(key, one): &(Key, Node)| other.get(&key.name).is_some_and(|other| one.is_same(other));
+                one.len() == members.len() && one.iter().all(is_there)
+            }
+            _ => false,
+        }
+    }
+
     /// What it is, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {

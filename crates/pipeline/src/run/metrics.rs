@@ -24,7 +24,7 @@ pub struct Metrics(Arc<Shared>);
 struct Shared {
     started: OnceLock<Instant>,
     is_ending: AtomicBool,
-    components: Vec<Watched>,
+    components: Mutex<Arc<[Arc<Watched>]>>,
 }
 
 /// A component, as others see it.
@@ -33,7 +33,8 @@ pub(crate) struct Watched {
     pub(crate) id: String,
     pub(crate) kind: Kind,
     pub(crate) type_name: String,
-    pub(crate) inputs: Vec<String>,
+    /// What it takes from.
+    inputs: Mutex<Vec<String>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) streams: WatchedStreams,
     state: AtomicU8,
@@ -41,10 +42,21 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn new(id: String, kind: Kind, type_name: String, inputs: Vec<String>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(id: String, kind: Kind, type_name: String, inputs: Vec<String>) -> Self {
         let state = AtomicU8::new(ComponentState::Built as u8);
+        let (counters, inputs) = (Arc::new(Counters::new(kind)), Mutex::new(inputs));
         let (streams, utilization) = (WatchedStreams::default(), Mutex::default());
         Watched { id, kind, type_name, inputs, counters, streams, state, utilization }
+    }
+
+    /// From now on it takes from others.
+    pub(crate) fn set_inputs(&self, inputs: Vec<String>) {
+        *self.inputs.lock().unwrap_or_else(PoisonError::into_inner) = inputs;
+    }
+
+    /// What it takes from.
+    pub(crate) fn inputs(&self) -> Vec<String> {
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn set(&self, state: ComponentState) {
@@ -80,7 +92,7 @@ impl Watched {
             id: self.id.clone(),
             kind: self.kind,
             type_name: self.type_name.clone(),
-            inputs: self.inputs.clone(),
+            inputs: self.inputs(),
             state: self.state(),
             received: received.into(),
             sent: sent.into(),
@@ -123,12 +135,18 @@ impl Utilization {
 }
 
 impl Metrics {
-    pub(crate) fn new(components: Vec<Watched>) -> Self {
+    pub(crate) fn new(components: Vec<Arc<Watched>>) -> Self {
+        let components = Mutex::new(components.into());
         Metrics(Arc::new(Shared { started: OnceLock::new(), is_ending: AtomicBool::new(false), components }))
     }
 
-    pub(crate) fn components(&self) -> &[Watched] {
-        &self.0.components
+    pub(crate) fn components(&self) -> Arc<[Arc<Watched>]> {
+        self.0.components.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these are all that there are.
+    pub(crate) fn set_components(&self, components: Vec<Arc<Watched>>) {
+        *self.0.components.lock().unwrap_or_else(PoisonError::into_inner) = components.into();
     }
 
     pub(crate) fn start(&self) {
@@ -157,7 +175,8 @@ impl Metrics {
 
     /// How the streams stand that its sources read, where they tell, with the component of each.
     pub async fn streams(&self) -> Vec<(String, StreamStatus)> {
-        let watched = self.components().iter().flat_map(|component| {
+        let components = self.components();
+        let watched = components.iter().flat_map(|component| {
             let streams = component.streams.all().into_iter();
             streams.map(move |stream| async move { (component.id.clone(), stream.status().await) })
         });
@@ -173,7 +192,7 @@ pub struct Snapshot {
     pub is_healthy: bool,
     /// How long ago the pipeline started.
     pub uptime: Duration,
-    /// All components, sources first as they are written.
+    /// All components as they are written, and behind them those that were removed and have not ended yet.
     pub components: Vec<ComponentMetrics>,
 }
 

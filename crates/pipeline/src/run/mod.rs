@@ -8,61 +8,74 @@
 //! abandoned: nothing of it counts as delivered.
 //!
 //! A component that fails ends the sources that it depends on, in the same orderly way, and no others.
+//!
+//! # How it changes
+//!
+//! A channel is open as long as somebody may send to it, and only components hold senders: the lists of who takes from them
+//! ([`Wires`](crate::component::Wires)) are changed from outside while they run. What is replaced or removed is taken off
+//! them, and ends as above; what takes its place has its channel at once, which holds what comes meanwhile, and starts when
+//! the other has ended. So the order of a shard holds, and no two ever write the same file or read the same shard.
 
 mod counters;
 mod metrics;
+mod plan;
+mod reload;
 mod report;
+mod running;
+mod wiring;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinError, JoinSet};
-use tracing::Instrument;
+use tokio::sync::mpsc;
 
-use crate::component::{
-    ComponentError, Emitted, Input, Kind, Outputs, ShutdownSender, Sink, SinkContext, Source, SourceContext, Transform,
-    Way,
-};
+use self::reload::Request;
+use self::running::Running;
+use crate::build::Part;
+use crate::component::{Keeper, Kind};
+use crate::graph::Design;
 pub(crate) use counters::Counters;
 pub(crate) use metrics::Watched;
 pub use metrics::{Buffer, ComponentMetrics, ComponentState, Events, Metrics, Snapshot};
+pub use reload::{ReloadError, Reloaded, Reloader};
 pub use report::{ComponentReport, Failure, Report};
 
-/// Components that were built and connected, and do not run yet.
+/// Components that were built, and do not run yet.
 #[must_use = "a pipeline does nothing until it runs"]
 pub struct Pipeline {
-    /// In the order of the components in `metrics`.
-    pub(crate) tasks: Vec<Task>,
-    pub(crate) metrics: Metrics,
-    /// Where to tell how it stands.
-    #[cfg(feature = "api")]
-    pub(crate) api: Option<std::net::SocketAddr>,
-}
-
-pub(crate) struct Task {
-    pub(crate) work: Work,
-    /// The sources that lie before it, by index.
-    pub(crate) sources: Vec<usize>,
-}
-
-pub(crate) enum Work {
-    Source(Box<dyn Source>, Outputs),
-    Transform(Box<dyn Transform>, Input, Outputs),
-    Sink(Box<dyn Sink>, Input, Outputs),
+    design: Design,
+    /// Of its components, in their order.
+    parts: Vec<Part>,
+    /// Takes what nobody else does.
+    keeper: Option<Arc<dyn Keeper>>,
+    metrics: Metrics,
+    reloader: Reloader,
+    requests: mpsc::UnboundedReceiver<Request>,
 }
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let components = self.metrics.components().iter();
+        let components = self.design.config.components.iter();
         f.debug_list().entries(components.map(|component| (&component.id, &component.type_name))).finish()
     }
 }
 
 impl Pipeline {
+    pub(crate) fn new(design: Design, parts: Vec<Part>, keeper: Option<Arc<dyn Keeper>>) -> Self {
+        let components = design.config.components.iter().enumerate().map(|(index, component)| {
+            let (id, type_name) = (component.id.clone(), component.type_name.clone());
+            Arc::new(Watched::new(id, component.kind, type_name, design.inputs(index)))
+        });
+        let metrics = Metrics::new(components.collect());
+        let (reloader, requests) = Reloader::new();
+        Pipeline { design, parts, keeper, metrics, reloader, requests }
+    }
+
     /// How many components it has, by kind: sources, transforms, sinks.
     pub fn len_by_kind(&self) -> [usize; 3] {
+        let components = &self.design.config.components;
         [Kind::Source, Kind::Transform, Kind::Sink]
-            .map(|kind| self.metrics.components().iter().filter(|component| component.kind == kind).count())
+            .map(|kind| components.iter().filter(|component| component.kind == kind).count())
     }
 
     /// A handle that tells how it stands, while it runs and after.
@@ -70,34 +83,42 @@ impl Pipeline {
         self.metrics.clone()
     }
 
+    /// A handle that gives it another configuration while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
     /// Runs until all sources have ended, or `shutdown` completes and the rest is done, which may take `deadline`. If the
     /// configuration wants the API, it is there all the while; if it cannot be had, nothing runs, and the report says why.
+    /// Meanwhile a [`reloader`](Self::reloader) may give it another configuration.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub async fn run(self, shutdown: impl Future<Output = ()>, deadline: Duration) -> Report {
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>, deadline: Duration) -> Report {
         #[cfg(feature = "api")]
-        let api = match self.api {
+        let api = match self.design.config.api {
             None => None,
             Some(address) => match crate::api::Server::start(address, self.metrics()).await {
                 Ok(server) => Some(server),
-                Err(error) => return Report { api_failure: Some(error), ..Report::of(&self.metrics) },
+                Err(error) => return Report { api_failure: Some(error), ..Report::of(&self.metrics.components()) },
             },
         };
+        let (_, nobody) = Reloader::new();
+        let mut requests = std::mem::replace(&mut self.requests, nobody);
         let mut running = Running::start(self, deadline);
         tokio::pin!(shutdown);
         let mut end = None;
         loop {
+            let (reload_deadline, is_free) = (running.reload_deadline(), end.is_none() && !running.is_reloading());
             tokio::select! {
                 biased;
                 () = &mut shutdown, if end.is_none() => {
                     tracing::info!("asked to end");
-                    running.metrics.end();
-                    running.sources.values().for_each(ShutdownSender::request);
+                    running.ask_to_end();
                     end = Some(tokio::time::Instant::now() + deadline);
                 }
-                ended = running.set.join_next_with_id() => match ended {
+                ended = running.tasks.join_next_with_id() => match ended {
                     Some(ended) => running.handle(ended),
                     None => break,
                 },
@@ -105,6 +126,8 @@ impl Pipeline {
                     running.cut_off().await;
                     break;
                 }
+                () = sleep_until(reload_deadline) => running.cut_off_leaving(),
+                Some(request) = requests.recv(), if is_free => running.reload(request),
             }
         }
         running.metrics.end();
@@ -124,141 +147,6 @@ pub(crate) async fn sleep_until(end: Option<tokio::time::Instant>) {
     }
 }
 
-struct Running {
-    set: JoinSet<Result<(), ComponentError>>,
-    /// Which component each task is.
-    indices: HashMap<Id, usize>,
-    metrics: Metrics,
-    /// The sources before each component.
-    upstream: Vec<Vec<usize>>,
-    sources: HashMap<usize, ShutdownSender>,
-    failures: Vec<Failure>,
-    unfinished: Vec<String>,
-}
-
-impl Running {
-    fn start(pipeline: Pipeline, deadline: Duration) -> Self {
-        let [sources, transforms, sinks] = pipeline.len_by_kind();
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), sources, transforms, sinks, "pipeline started");
-        let mut running = Running {
-            set: JoinSet::new(),
-            indices: HashMap::new(),
-            metrics: pipeline.metrics,
-            upstream: Vec::new(),
-            sources: HashMap::new(),
-            failures: Vec::new(),
-            unfinished: Vec::new(),
-        };
-        let metrics = running.metrics.clone();
-        metrics.start();
-        for (index, (task, component)) in pipeline.tasks.into_iter().zip(metrics.components()).enumerate() {
-            let Watched { id, kind, type_name, .. } = component;
-            component.set(ComponentState::Running);
-            tracing::info!(
-                component_id = id,
-                component_kind = kind.name(),
-                component_type = type_name,
-                "component started"
-            );
-            let span = tracing::info_span!(
-                "component",
-                component_id = id,
-                component_kind = kind.name(),
-                component_type = type_name
-            );
-            let set = &mut running.set;
-            let handle = match task.work {
-                Work::Source(source, outputs) => {
-                    let (sender, shutdown) = ShutdownSender::new();
-                    running.sources.insert(index, sender);
-                    let context = SourceContext::new(outputs, shutdown, deadline, component.streams.clone());
-                    set.spawn(run_source(source, context).instrument(span))
-                }
-                Work::Transform(transform, input, outputs) => {
-                    set.spawn(run_transform(transform, input, outputs).instrument(span))
-                }
-                Work::Sink(sink, input, outputs) => {
-                    set.spawn(sink.run(input, SinkContext::new(outputs)).instrument(span))
-                }
-            };
-            running.indices.insert(handle.id(), index);
-            running.upstream.push(task.sources);
-        }
-        running
-    }
-
-    fn handle(&mut self, ended: Result<(Id, Result<(), ComponentError>), JoinError>) {
-        let (id, result) = match ended {
-            Ok((id, result)) => (id, result),
-            Err(error) => (error.id(), Err(ComponentError::new("it panicked, which is a bug").caused_by(error))),
-        };
-        let Some(index) = self.indices.get(&id).copied() else { return };
-        let component = &self.metrics.components()[index];
-        let Watched { id, kind, type_name, .. } = component;
-        let Err(error) = result else {
-            component.set(ComponentState::Ended);
-            let ComponentReport { received_events, sent_events, .. } = component.report();
-            tracing::info!(
-                component_id = id,
-                component_kind = kind.name(),
-                component_type = type_name,
-                received_events,
-                sent_events,
-                "component ended"
-            );
-            return;
-        };
-        component.set(ComponentState::Failed);
-        component.counters.failed();
-        tracing::error!(
-            component_id = id,
-            component_kind = kind.name(),
-            component_type = type_name,
-            error = %chain(&error),
-            hint = error.hint(),
-            "component failed"
-        );
-        for source in &self.upstream[index] {
-            if let Some(sender) = self.sources.get(source) {
-                sender.request();
-            }
-        }
-        self.failures.push(Failure { id: id.clone(), kind: *kind, error });
-    }
-
-    /// Ends what still runs, and sees that all it held is abandoned.
-    async fn cut_off(&mut self) {
-        let components = self.metrics.components().iter();
-        for component in components.filter(|component| component.state() == ComponentState::Running) {
-            tracing::error!(
-                component_id = component.id,
-                component_kind = component.kind.name(),
-                component_type = component.type_name,
-                "component was not done by the deadline, and is cut off"
-            );
-            component.set(ComponentState::Failed);
-            self.unfinished.push(component.id.clone());
-        }
-        self.set.shutdown().await;
-    }
-
-    fn report(self) -> Report {
-        Report { failures: self.failures, unfinished: self.unfinished, ..Report::of(&self.metrics) }
-    }
-}
-
-impl Report {
-    /// What was counted, without anything that went wrong.
-    fn of(metrics: &Metrics) -> Self {
-        Report {
-            components: metrics.components().iter().map(Watched::report).collect(),
-            failures: Vec::new(),
-            unfinished: Vec::new(),
-            api_failure: None,
-        }
-    }
-}
-
 /// An error with its causes.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -269,30 +157,4 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-async fn run_source(source: Box<dyn Source>, context: SourceContext) -> Result<(), ComponentError> {
-    source.run(context).await
-}
-
-async fn run_transform(
-    mut transform: Box<dyn Transform>,
-    mut input: Input,
-    mut outputs: Outputs,
-) -> Result<(), ComponentError> {
-    let mut emitted = Emitted::default();
-    while let Some(batch) = input.recv().await {
-        transform.transform(batch, &mut emitted)?;
-        for (output, batch) in emitted.batches.drain(..) {
-            // Whoever has ended has told why, and its part is abandoned; others go on.
-            let _ = match output {
-                Way::Own => outputs.send(batch).await,
-                Way::Offered(output) => outputs.offer(&output, batch).await,
-                Way::SetAside(output) => outputs.send_to(&output, batch).await,
-            };
-        }
-        // A transform that always has work would keep others from theirs.
-        tokio::task::yield_now().await;
-    }
-    Ok(())
 }

@@ -2,24 +2,36 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use super::Watched;
 use crate::component::{ComponentError, Kind};
 
 /// What a pipeline did, and what went wrong.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// All components, sources first as they are written.
+    /// All components as they are written, and behind them those that were removed while it ran.
     pub components: Vec<ComponentReport>,
-    /// Components that could not go on.
+    /// Components that could not go on, also if they were started anew since.
     pub failures: Vec<Failure>,
-    /// Those that were not done by the deadline.
+    /// Those that were not done by the deadline, also that of a reload.
     pub unfinished: Vec<String>,
     /// Why the API that the configuration wants could not be had; nothing has run then.
     pub api_failure: Option<ComponentError>,
 }
 
 impl Report {
+    /// What was counted, without anything that went wrong.
+    pub(super) fn of(components: &[Arc<Watched>]) -> Self {
+        Report {
+            components: components.iter().map(|component| component.report()).collect(),
+            failures: Vec::new(),
+            unfinished: Vec::new(),
+            api_failure: None,
+        }
+    }
+
     /// Whether nothing failed and nothing was cut off.
     pub fn is_clean(&self) -> bool {
         self.failures.is_empty() && self.unfinished.is_empty() && self.api_failure.is_none()

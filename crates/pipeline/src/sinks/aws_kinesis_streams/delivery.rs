@@ -182,7 +182,7 @@ mod tests {
     use super::super::records::Records;
     use super::*;
     use crate::codecs::Encoder;
-    use crate::component::{Acknowledgement, Batch, CAUSE, Changes, Kind, Outcome, Output, Value, channel};
+    use crate::component::{Acknowledgement, Batch, CAUSE, Changes, Kind, Outcome, Takers, Value, Wires, channel};
     use crate::run::{Counters, chain};
     use crate::sinks::requests::{Batcher, Limits};
 
@@ -290,8 +290,8 @@ mod tests {
         }
         assert!(batcher.next_full(Instant::now()).is_none());
         let (sender, mut aside) = channel(1000, usize::MAX >> 8, Counters::new(Kind::Sink).into());
-        let named = [(Arc::from(REJECTED), Output(vec![sender]))].into();
-        let counters = Counters::new(Kind::Sink).into();
+        let wires = Arc::new(Wires::default());
+        wires.set(Takers { own: Vec::new(), named: [(REJECTED.into(), vec![sender])].into() });
         let mut delivery = Delivery {
             id: "out".to_owned(),
             transport: script,
@@ -300,7 +300,7 @@ mod tests {
             max_record_bytes: 1 << 20,
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(30), retries: None },
             random: || 1.0,
-            outputs: Outputs::new("out", Output::default(), named, counters, None),
+            outputs: Outputs::new("out", wires, Counters::new(Kind::Sink).into(), None),
         };
         change(&mut delivery);
         let result = delivery.deliver(request.unwrap()).await;

@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::codecs::Encoder;
-    use crate::component::{Acknowledgement, Batch, Changes, Kind, Outcome, Output};
+    use crate::component::{Acknowledgement, Batch, Changes, Kind, Outcome};
     use crate::run::Counters;
     use crate::sinks::http::payload::Payload;
     use crate::sinks::requests::{Batcher, Limits};
@@ -167,13 +167,7 @@ mod tests {
             is_compressed: false,
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(30), retries },
             random: || 1.0,
-            outputs: Outputs::new(
-                "http",
-                Output::default(),
-                Default::default(),
-                Counters::new(Kind::Sink).into(),
-                None,
-            ),
+            outputs: Outputs::new("http", Arc::default(), Counters::new(Kind::Sink).into(), None),
         };
         let result = delivery.deliver(request).await;
         let asked = delivery.transport.asked.lock().unwrap();
