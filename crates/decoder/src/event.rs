@@ -101,7 +101,9 @@ impl<'a> Event<'a> {
             Some(format) => self.flow_log_of(format).ok().filter(|flow| flow.check().is_ok()),
             None => {
                 let (line, window) = self.line();
-                Format::infer_of(line, window).map(|(_, flow)| flow)
+                let mut flow = FlowLog::new(Format::default_format());
+                Format::infer_into(&mut flow, line, window)?;
+                Some(flow)
             }
         }
     }

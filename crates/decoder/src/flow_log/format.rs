@@ -157,21 +157,17 @@ impl Format {
     /// assert!(Format::infer("one two three four five six seven eight nine ten 11 12 13 14").is_none());
     /// ```
     pub fn infer(line: &str) -> Option<&'static Format> {
-        Format::infer_of(line, line.as_bytes()).map(|(format, _)| format)
+        Format::infer_into(&mut FlowLog::new(Format::default_format()), line, line.as_bytes())
     }
 
-    /// A line in the first of the known formats that it fits; `window` begins with it.
+    /// Reads a line into `flow` in the first of the known formats that it fits, and tells which; `window` begins with it.
     #[inline]
-    pub(crate) fn infer_of<'a>(line: &'a str, window: &'a [u8]) -> Option<(&'static Format, FlowLog<'a>)> {
-        let mut flow = FlowLog::new(Format::default_format());
+    pub(crate) fn infer_into<'a>(flow: &mut FlowLog<'a>, line: &'a str, window: &'a [u8]) -> Option<&'static Format> {
         let found = flow.find(line, window);
-        for format in Format::known().iter().filter(|format| format.len() == found) {
+        Format::known().iter().filter(|format| format.len() == found).find(|format| {
             flow.set_format(format);
-            if flow.looks_right() && flow.check().is_ok() {
-                return Some((format, flow));
-            }
-        }
-        None
+            flow.looks_right() && flow.check().is_ok()
+        })
     }
 
     /// What `read` makes of a line in the first of the known formats that it fits; `window` begins with it. `read` must

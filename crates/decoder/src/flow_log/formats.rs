@@ -92,6 +92,15 @@ impl Formats {
         }
     }
 
+    /// The event's message as a flow log, as [`parse`](Self::parse) gives it; `None` also where that tells why it is none.
+    #[inline]
+    pub fn flow_log<'a>(&'a self, event: &Event<'a>) -> Option<FlowLog<'a>> {
+        match self.given(event, |flow| flow.check().map(|()| flow)) {
+            None if self.may_infer(event) => event.flow_log(),
+            given => given?.ok(),
+        }
+    }
+
     /// Appends the event's message to `out` as [`FlowLog::write_json`] does, where [`parse`](Self::parse) gives a flow
     /// log, and otherwise what that gives. Faster than one after the other, which both look at every value.
     ///

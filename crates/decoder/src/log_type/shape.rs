@@ -48,7 +48,7 @@ impl<'a> Message<'a> {
                 flow.split(self.text, self.window).and_then(|()| flow.check()).ok()?;
                 format
             }
-            None => Format::infer_of(self.text, self.window)?.0,
+            None => Format::infer_into(&mut FlowLog::new(Format::default_format()), self.text, self.window)?,
         };
         // Version 6 brought the fields that only transit gateways have.
         let is_of_transit_gateways = |field: Field| field.version() == 6;

@@ -67,7 +67,7 @@ impl DecodingConfig {
     }
 }
 
-/// Decodes records into batches, and sends them on.
+/// Decodes records into batches.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordDecoder {
     limits: Limits,
@@ -78,20 +78,18 @@ pub(crate) struct RecordDecoder {
 
 impl RecordDecoder {
     /// A decoder with buffers of its own.
-    pub(crate) fn decoder(&self) -> Decoder {
+    pub(super) fn decoder(&self) -> Decoder {
         Decoder::with_limits(self.limits).payload(self.payload)
     }
 
-    /// Sends the records' events on as one batch, and what cannot be decoded to [`UNDECODABLE`]; one acknowledgement answers
-    /// for both.
-    pub(crate) async fn send(
+    /// Decodes the records' events into one batch, with what cannot be decoded beside it; one acknowledgement answers for both.
+    pub(super) fn decode(
         &self,
         decoder: &mut Decoder,
         records: Vec<Record>,
         origin: Option<Origin>,
         acknowledgement: Acknowledgement,
-        outputs: &mut Outputs,
-    ) -> Result<(), Closed> {
+    ) -> Sorted {
         let mut batch = BatchBuilder::new(self.formats.clone(), self.pool.clone());
         let mut aside = Batch::builder(self.formats.clone());
         for record in records {
@@ -108,10 +106,25 @@ impl RecordDecoder {
             batch = batch.origin(origin);
         }
         let batch = batch.build(acknowledgement);
-        if !aside.is_empty() {
-            outputs.send_to(UNDECODABLE, batch.with_events(aside)).await?;
+        let undecodable = (!aside.is_empty()).then(|| batch.with_events(aside));
+        Sorted { undecodable, batch }
+    }
+}
+
+/// What records held.
+#[derive(Debug)]
+pub(super) struct Sorted {
+    undecodable: Option<Batch>,
+    batch: Batch,
+}
+
+impl Sorted {
+    /// Sends both on, each to its output.
+    pub(super) async fn send(self, outputs: &mut Outputs) -> Result<(), Closed> {
+        if let Some(undecodable) = self.undecodable {
+            outputs.send_to(UNDECODABLE, undecodable).await?;
         }
-        outputs.send(batch).await
+        outputs.send(self.batch).await
     }
 }
 

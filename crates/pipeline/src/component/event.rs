@@ -173,7 +173,7 @@ impl<'a> Event<'a> {
     /// The flow log that was read, if it is one of the formats that its source was given, or infers.
     pub fn flow_log(&self) -> Option<&FlowLog<'a>> {
         let event = self.read.as_ref()?;
-        self.flow.get_or_init(|| self.formats.parse(event).and_then(Result::ok)).as_ref()
+        self.flow.get_or_init(|| self.formats.flow_log(event)).as_ref()
     }
 
     /// The formats that its flow logs may have.

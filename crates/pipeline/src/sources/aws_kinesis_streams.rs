@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use kinesis_logs_source::aws::{AwsOptions, KinesisClient};
 use kinesis_logs_source::{
-    Consumer, Delivery, Error as SourceError, FileLeaseStore, KinesisApi, LeaseStore, MemoryLeaseStore, StartPosition,
-    Stop, StreamId, UnusableCheckpoint,
+    Consumer, Delivery, Error as SourceError, FileLeaseStore, LeaseStore, MemoryLeaseStore, StartPosition, Stop,
+    StreamId, UnusableCheckpoint,
 };
 use serde::Deserialize;
 use tokio::sync::Notify;
@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 use super::watched::Watched;
 use crate::aws::AuthConfig;
-use crate::codecs::{DecodingConfig, RecordDecoder, UNDECODABLE};
+use crate::codecs::{DecodingAhead, DecodingConfig, RecordDecoder, UNDECODABLE};
 use crate::component::{
     Acknowledgement, BuildContext, BuildError, ComponentError, Origin, Outcome, Outputs, Problem, Shutdown,
     ShutdownSender, Source, SourceConfig, SourceContext, WatchedStreams,
@@ -248,7 +248,8 @@ impl Source for AwsKinesisStreams {
                     Unusable::Fail => UnusableCheckpoint::Fail,
                     Unusable::TrimHorizon => UnusableCheckpoint::TrimHorizon,
                 })
-                .drain_timeout(drain_timeout);
+                .drain_timeout(drain_timeout)
+                .max_batch_bytes(BATCH_BYTES);
             if let Some(id) = &self.config.checkpoint.worker_id {
                 consumer = consumer.worker_id(id);
             }
@@ -308,6 +309,8 @@ impl AwsKinesisStreams {
 
     #[cfg(feature = "dynamodb")]
     async fn table(&self, client: &KinesisClient, stream: &StreamId) -> Result<Arc<dyn LeaseStore>, ComponentError> {
+        use kinesis_logs_source::KinesisApi;
+
         let checkpoint = &self.config.checkpoint;
         let mut options = self.config.options();
         options.endpoint_url.clone_from(&checkpoint.endpoint);
@@ -332,6 +335,9 @@ impl AwsKinesisStreams {
     }
 }
 
+/// How many bytes of payload make a batch: as text some two megabytes, of which several are under way at once.
+const BATCH_BYTES: usize = 256 << 10;
+
 /// One stream that is being read.
 struct Reading {
     stream: StreamId,
@@ -347,8 +353,8 @@ impl Reading {
         self,
         consumer: kinesis_logs_source::ConsumerBuilder<KinesisClient, S>,
     ) -> Result<(), ComponentError> {
-        let Reading { stream, source, decoder: record_decoder, mut outputs, mut shutdown, watched } = self;
-        let mut decoder = record_decoder.decoder();
+        let Reading { stream, source, decoder, outputs, mut shutdown, watched } = self;
+        let mut decoding = DecodingAhead::new(decoder, outputs);
         let mut deliveries = consumer.batches();
         watched.watch(Watched::new(&stream, &deliveries));
         let rejected = Arc::new(Notify::new());
@@ -364,21 +370,30 @@ impl Reading {
                 Some(Err(error)) => break Some(failed(error)),
                 Some(Ok(delivery)) => {
                     let (records, origin, acknowledgement) = take(delivery, &source, &rejected);
-                    let sent = record_decoder.send(&mut decoder, records, origin, acknowledgement, &mut outputs).await;
-                    if sent.is_err() {
+                    if decoding.send(records, origin, acknowledgement).await.is_err() {
                         // Somebody behind it has failed, and said why; this source is being ended for it.
                         shutdown.requested().await;
                     }
                 }
             }
         };
-        // What lies behind finishes now, and says what it has accepted.
-        drop(outputs);
-        deliveries.shutdown_handle().shut_down();
-        while let Some(unwanted) = deliveries.next().await {
-            if let Err(error) = unwanted {
-                failure.get_or_insert(failed(error));
+        // What lies behind has all that was read, finishes now, and says what it has accepted. While it cannot, the consumer
+        // waits for no longer than it may.
+        let finish = async {
+            decoding.finish().await;
+            std::future::pending().await
+        };
+        let drain = async {
+            deliveries.shutdown_handle().shut_down();
+            while let Some(unwanted) = deliveries.next().await {
+                if let Err(error) = unwanted {
+                    failure.get_or_insert(failed(error));
+                }
             }
+        };
+        tokio::select! {
+            () = finish => {}
+            () = drain => {}
         }
         failure.map_or(Ok(()), Err)
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
 use super::pending::Pending;
-use crate::codecs::{DecodingConfig, RecordDecoder};
+use crate::codecs::{DecodingAhead, DecodingConfig, RecordDecoder};
 use crate::component::{BuildContext, BuildError, ComponentError, Problem, Source, SourceConfig, SourceContext};
 
 /// Makes records as CloudWatch Logs puts them into a stream: gzip, envelope, lines of VPC Flow Logs in the default format,
@@ -65,9 +65,9 @@ struct DemoLogs {
 #[async_trait]
 impl Source for DemoLogs {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { mut outputs, mut shutdown, .. } = context;
+        let SourceContext { outputs, mut shutdown, .. } = context;
         let pending = Pending::default();
-        let mut decoder = self.decoder.decoder();
+        let mut decoding = DecodingAhead::new(self.decoder, outputs);
         let mut flow_logs = FlowLogs::new(self.config.seed);
         let mut remaining = self.config.count.unwrap_or(u64::MAX);
         let mut ticks = tokio::time::interval(self.interval.max(Duration::from_nanos(1)));
@@ -90,13 +90,11 @@ impl Source for DemoLogs {
             let data = flow_logs.next_record().data;
             let record = Record::new("demo", "shardId-000000000000", number.to_string(), data);
             number += 1;
-            let sent =
-                self.decoder.send(&mut decoder, vec![record], None, pending.acknowledgement(), &mut outputs).await;
-            if sent.is_err() {
+            if decoding.send(vec![record], None, pending.acknowledgement()).await.is_err() {
                 break;
             }
         }
-        drop(outputs);
+        decoding.finish().await;
         pending.settled().await
     }
 }

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use kinesis_logs_decoder::Decoder;
 use kinesis_logs_decoder::flow_log::Format;
 use kinesis_logs_source::Record;
 use serde::Deserialize;
@@ -14,9 +13,9 @@ use tokio::runtime::Handle;
 
 use super::pending::Pending;
 use crate::captured;
-use crate::codecs::{DecodingConfig, RecordDecoder, UNDECODABLE};
+use crate::codecs::{DecodingAhead, DecodingConfig, RecordDecoder, UNDECODABLE};
 use crate::component::{
-    BuildContext, BuildError, ComponentError, Outputs, Problem, Shutdown, Source, SourceConfig, SourceContext,
+    BuildContext, BuildError, ComponentError, Problem, Shutdown, Source, SourceConfig, SourceContext,
 };
 
 /// Reads files to their ends, in the order of their names: captured records (as `read --undecodable` and `aws kinesis
@@ -73,13 +72,11 @@ impl Source for FileSource {
         let SourceContext { outputs, shutdown, .. } = context;
         let pending = Pending::default();
         let reading = Reading {
-            decoder: self.decoder.decoder(),
-            record_decoder: self.decoder.clone(),
+            decoding: DecodingAhead::new(self.decoder.clone(), outputs),
             pending: pending.clone(),
             runtime: Handle::current(),
             waiting: Vec::new(),
             waiting_bytes: 0,
-            outputs,
             shutdown,
         };
         match tokio::task::spawn_blocking(move || reading.run(&self)).await {
@@ -113,22 +110,27 @@ impl FileSource {
 }
 
 /// How many bytes of payload make a batch.
-const BATCH_BYTES: usize = 512 << 10;
+const BATCH_BYTES: usize = 128 << 10;
 
 /// Reads where it may block.
 struct Reading {
-    record_decoder: RecordDecoder,
-    decoder: Decoder,
+    decoding: DecodingAhead,
     pending: Pending,
     runtime: Handle,
     waiting: Vec<Record>,
     waiting_bytes: usize,
-    outputs: Outputs,
     shutdown: Shutdown,
 }
 
 impl Reading {
     fn run(mut self, source: &FileSource) -> Result<(), ComponentError> {
+        let result = self.read(source);
+        // All that was read is sent on, whatever came then.
+        self.runtime.block_on(self.decoding.finish());
+        result
+    }
+
+    fn read(&mut self, source: &FileSource) -> Result<(), ComponentError> {
         for path in source.paths()? {
             let name = path.display().to_string();
             let failed = |error: io::Error| ComponentError::new(format!("cannot read {name}")).caused_by(error);
@@ -196,8 +198,7 @@ impl Reading {
             return ControlFlow::Continue(());
         }
         let acknowledgement = self.pending.acknowledgement();
-        let sending = self.record_decoder.send(&mut self.decoder, records, None, acknowledgement, &mut self.outputs);
-        match self.runtime.block_on(sending) {
+        match self.runtime.block_on(self.decoding.send(records, None, acknowledgement)) {
             Ok(()) if !self.shutdown.is_requested() => ControlFlow::Continue(()),
             _ => ControlFlow::Break(()),
         }

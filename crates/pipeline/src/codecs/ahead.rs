@@ -1,0 +1,96 @@
+//! Decoding on all processors, in order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kinesis_logs_decoder::Decoder;
+use kinesis_logs_source::Record;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::Instrument;
+
+use super::decoding::{RecordDecoder, Sorted};
+use crate::component::{Acknowledgement, Closed, Origin, Outputs};
+
+/// Decodes several batches at once, and sends them on in the order in which their records came. What is under way when it is
+/// dropped is abandoned.
+#[derive(Debug)]
+pub(crate) struct DecodingAhead {
+    decoder: RecordDecoder,
+    /// Decoders that nobody uses now.
+    idle: Arc<Mutex<Vec<Decoder>>>,
+    /// What is being decoded, to who sends it on. Its capacity bounds how much that is.
+    under_way: mpsc::Sender<JoinHandle<Sorted>>,
+    /// The one task that sends on.
+    sending: JoinSet<()>,
+}
+
+impl DecodingAhead {
+    /// Sends to `outputs` what `decoder` makes of records.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub(crate) fn new(decoder: RecordDecoder, mut outputs: Outputs) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let (under_way, mut decoded) = mpsc::channel::<JoinHandle<Sorted>>(processors);
+        let mut sending = JoinSet::new();
+        let send_on = async move {
+            while let Some(next) = decoded.recv().await {
+                let sent = match next.await {
+                    Ok(sorted) => sorted.send(&mut outputs).await,
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                };
+                if sent.is_err() {
+                    break;
+                }
+            }
+        };
+        sending.spawn(send_on.in_current_span());
+        DecodingAhead { decoder, idle: Arc::default(), under_way, sending }
+    }
+
+    /// Has the records' events sent on as one batch behind all before, and what cannot be decoded to the output `undecodable`;
+    /// one acknowledgement answers for both. Waits while there is as much under way as there are processors.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if one of those who take has ended. The acknowledgement says that the records are abandoned.
+    ///
+    /// # Panics
+    ///
+    /// If decoding earlier ones did.
+    pub(crate) async fn send(
+        &mut self,
+        records: Vec<Record>,
+        origin: Option<Origin>,
+        acknowledgement: Acknowledgement,
+    ) -> Result<(), Closed> {
+        let Ok(place) = self.under_way.reserve().await else { return self.ended().await };
+        let (decoder, idle) = (self.decoder.clone(), self.idle.clone());
+        let span = tracing::Span::current();
+        place.send(tokio::spawn(async move {
+            let _within = span.enter();
+            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut buffers = taken.unwrap_or_else(|| decoder.decoder());
+            let sorted = decoder.decode(&mut buffers, records, origin, acknowledgement);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+            sorted
+        }));
+        Ok(())
+    }
+
+    /// Waits until all is sent on, and lets go of the outputs.
+    pub(crate) async fn finish(self) {
+        let DecodingAhead { under_way, mut sending, .. } = self;
+        drop(under_way);
+        sending.join_next().await;
+    }
+
+    /// Why nothing is sent on any more.
+    async fn ended(&mut self) -> Result<(), Closed> {
+        match self.sending.join_next().await {
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            _ => Err(Closed),
+        }
+    }
+}
