@@ -1,4 +1,5 @@
 //! What the benchmarks here measure by: processes' CPU time, beside inflating.
+#![allow(dead_code, reason = "not every benchmark needs all of it")]
 
 use std::time::Duration;
 
@@ -7,6 +8,11 @@ use nix::sys::resource::{UsageWho, getrusage};
 /// The CPU time of all children that ended.
 pub(crate) fn children() -> Duration {
     cpu_time(UsageWho::RUSAGE_CHILDREN)
+}
+
+/// The CPU time of this process.
+pub(crate) fn own() -> Duration {
+    cpu_time(UsageWho::RUSAGE_SELF)
 }
 
 fn cpu_time(who: UsageWho) -> Duration {
@@ -19,7 +25,7 @@ fn cpu_time(who: UsageWho) -> Duration {
 pub(crate) fn inflate(records: &[Vec<u8>]) -> Duration {
     let mut decompressor = libdeflater::Decompressor::new();
     let mut buffer = Vec::new();
-    let before = cpu_time(UsageWho::RUSAGE_SELF);
+    let before = own();
     for record in records {
         let size = u32::from_le_bytes(*record.last_chunk().unwrap()) as usize;
         if buffer.len() < size {
@@ -27,5 +33,5 @@ pub(crate) fn inflate(records: &[Vec<u8>]) -> Duration {
         }
         decompressor.gzip_decompress(record, &mut buffer[..size]).unwrap();
     }
-    cpu_time(UsageWho::RUSAGE_SELF) - before
+    own() - before
 }

@@ -1,0 +1,47 @@
+//! How much sooner two processors are done than one.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::{JOBS, ROUNDS, configured, median};
+
+/// Prints how often as fast two processors are as one, for pipelines and for inflating. Needs `taskset`.
+pub(crate) fn measure(folder: &Path, input: &Path, records: &[Vec<u8>]) {
+    if Command::new("taskset").arg("-V").output().is_err() {
+        return println!("\nno taskset: what two processors bring is not measured");
+    }
+    let mut of_inflating = Vec::new();
+    let mut of_jobs: [Vec<f64>; 3] = Default::default();
+    for _ in 0..ROUNDS {
+        let (first, second) = records.split_at(records.len() / 2);
+        let two = time(|| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| crate::inflate(first));
+                crate::inflate(second);
+            })
+        });
+        of_inflating.push(time(|| crate::inflate(records)).as_secs_f64() / two.as_secs_f64());
+        for (job, ratios) in JOBS.iter().zip(&mut of_jobs) {
+            let [one, two] = ["0", "0,1"].map(|processors| {
+                let source = format!("type = 'file'\ninclude = ['{}']\n", input.display());
+                let mut command = Command::new("taskset");
+                command.args(["-c", processors, env!("CARGO_BIN_EXE_kinesis-logs-reader")]);
+                let mut command = configured(folder, &source, job.transform, &mut command);
+                time(|| assert!(command.status().unwrap().success())).as_secs_f64()
+            });
+            ratios.push(one / two);
+        }
+    }
+    println!("\ntwo processors beside one:");
+    println!("{:5.2} times as fast: inflating", median(&mut of_inflating));
+    for (job, ratios) in JOBS.iter().zip(&mut of_jobs) {
+        println!("{:5.2} times as fast: {}", median(ratios), job.name);
+    }
+}
+
+fn time<T>(work: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
