@@ -22,6 +22,7 @@
 //! | `dynamodb` | no | its checkpoints in DynamoDB; brings another SDK |
 //! | `sinks-aws_kinesis_streams` | no | the sink `aws_kinesis_streams`; brings the AWS SDK |
 //! | `api` | no | the HTTP server that `[api]` in a configuration asks for: health, metrics, components, shards |
+//! | `zstd` | no | `compression = "zstd"` in sinks; brings Zstandard's C library |
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]
@@ -36,6 +37,8 @@ pub mod captured;
 #[cfg(feature = "codecs")]
 mod codecs;
 pub mod component;
+#[cfg(feature = "quarantine")]
+mod compression;
 pub mod config;
 mod diagram;
 #[cfg(feature = "quarantine")]

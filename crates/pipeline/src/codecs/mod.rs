@@ -3,7 +3,12 @@
 mod decoding;
 mod encoding;
 mod field;
+mod json;
+mod native;
+mod template;
 
 pub(crate) use decoding::{DecodingConfig, RecordDecoder, UNDECODABLE};
 pub(crate) use encoding::{Encoder, EncodingConfig};
 pub(crate) use field::FieldPath;
+#[cfg(feature = "sinks-file")]
+pub(crate) use template::{Part, parts, push_value};
