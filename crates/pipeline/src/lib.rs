@@ -13,6 +13,7 @@
 //! | `quarantine` | no | what nobody takes is kept below `data_dir`; comes with every source and sink |
 //! | `sources-demo_logs` | no | the source `demo_logs` |
 //! | `sources-file` | no | the source `file` |
+//! | `sources-stdin` | no | the source `stdin` |
 //! | `sinks-blackhole` | no | the sink `blackhole` |
 //! | `sinks-console` | no | the sink `console` |
 //! | `sinks-file` | no | the sink `file` |
@@ -74,6 +75,8 @@ pub fn built_in() -> component::Registry {
     let registry = registry.source::<sources::demo_logs::DemoLogsConfig>("demo_logs");
     #[cfg(feature = "sources-file")]
     let registry = registry.source::<sources::file::FileConfig>("file");
+    #[cfg(feature = "sources-stdin")]
+    let registry = registry.source::<sources::stdin::StdinConfig>("stdin");
     #[cfg(feature = "transforms")]
     let registry = registry
         .transform::<transforms::dedupe::DedupeConfig>("dedupe")

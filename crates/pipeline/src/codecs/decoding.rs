@@ -74,6 +74,12 @@ impl RecordDecoder {
         Decoder::with_limits(self.limits).payload(self.payload)
     }
 
+    /// Whether every line of a record is an event, also one that is a JSON object.
+    #[cfg(any(feature = "sources-file", feature = "sources-stdin"))]
+    pub(crate) fn takes_lines(&self) -> bool {
+        self.payload == Payload::Lines
+    }
+
     /// Sends the records' events on as one batch, and what cannot be decoded to [`UNDECODABLE`]; one acknowledgement answers
     /// for both.
     pub(crate) async fn send(
@@ -84,8 +90,25 @@ impl RecordDecoder {
         acknowledgement: Acknowledgement,
         outputs: &mut Outputs,
     ) -> Result<(), Closed> {
+        self.send_with(decoder, records, Vec::new(), origin, acknowledgement, outputs).await
+    }
+
+    /// The same with records `broken` that are known to be undecodable, and why.
+    pub(crate) async fn send_with(
+        &self,
+        decoder: &mut Decoder,
+        records: Vec<Record>,
+        broken: Vec<(Record, String)>,
+        origin: Option<Origin>,
+        acknowledgement: Acknowledgement,
+        outputs: &mut Outputs,
+    ) -> Result<(), Closed> {
         let mut batch = Batch::builder(self.formats.clone());
         let mut aside = Batch::builder(self.formats.clone());
+        for (record, error) in broken {
+            tracing::warn!(stream = %record.stream, sequence_number = %record.sequence_number, %error, "undecodable");
+            aside.event(Some(&record), undecodable(&record, &error));
+        }
         for record in records {
             let mut decoded = Decoded::default();
             // Containers were opened where records were read.
