@@ -276,6 +276,27 @@ async fn compressed_files_are_followed_and_long_lines_set_aside() {
     assert!(following.end().await.is_clean());
 }
 
+#[tokio::test(start_paused = true)]
+async fn checkpoints_that_cannot_be_written_hold_nothing_up_and_are_told_at_the_end() {
+    let folder = folder("unsaved");
+    let (log, checkpoints) = (folder.join("app.log"), folder.join("data/in"));
+    append(&log, "1\n");
+    let following = Following::start(&folder, "unsaved", "", "");
+    following.sees(&["1"]).await;
+    fs::remove_dir_all(&checkpoints).unwrap();
+    fs::write(&checkpoints, "no folder").unwrap();
+    append(&log, "2\n");
+    following.sees(&["1", "2"]).await;
+    following.goes_on().await;
+    append(&log, "3\n");
+    following.sees(&["1", "2", "3"]).await;
+    let report = following.end().await;
+    assert!(
+        report.failures.iter().any(|failure| failure.error.to_string() == "cannot write checkpoints"),
+        "{report:?}"
+    );
+}
+
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();

@@ -31,6 +31,8 @@ pub(super) struct Files {
     is_first_look: bool,
     /// Files that could not be read, which was said.
     failed: HashSet<PathBuf>,
+    /// Whether checkpoints could not be written, which was said.
+    is_unsaved: bool,
 }
 
 impl Files {
@@ -48,6 +50,7 @@ impl Files {
             turn: 0,
             is_first_look: true,
             failed: HashSet::new(),
+            is_unsaved: false,
         })
     }
 
@@ -135,6 +138,19 @@ impl Files {
                 Ok((id, Taken::default()))
             }
         }
+    }
+
+    /// Notes how far everything is settled, or says once that it cannot: reading goes on, and the next time may do.
+    pub(super) fn try_to_save(&mut self) -> Result<(), ComponentError> {
+        let saved = self.save();
+        if let Err(error) = &saved
+            && !self.is_unsaved
+        {
+            let cause: &dyn std::error::Error = error;
+            tracing::error!(error = cause, "what was read is not remembered, and would come again");
+        }
+        self.is_unsaved = saved.is_err();
+        Ok(())
     }
 
     /// Notes how far everything is settled.

@@ -90,12 +90,12 @@ struct Reading {
 
 impl Reading {
     async fn run(mut self, files: &mut Lent) -> Result<(), ComponentError> {
+        files.with(Files::look).await?;
+        // Where reading begins must not be forgotten before anything was read.
+        files.with(Files::save).await?;
         loop {
-            files.with(Files::look).await?;
-            // Where reading begins must not be forgotten before anything was read.
-            files.with(Files::save).await?;
             self.read_all(files).await?;
-            files.with(Files::save).await?;
+            files.with(Files::try_to_save).await?;
             if !self.source.follow || self.is_over() {
                 return Ok(());
             }
@@ -106,6 +106,7 @@ impl Reading {
                 () = settled.is_rejected() => return Ok(()),
                 () = tokio::time::sleep(self.source.cooldown) => {}
             }
+            files.with(Files::look).await?;
         }
     }
 
@@ -121,7 +122,7 @@ impl Reading {
             let Some((file, taken)) = files.with(read_next).await? else { return Ok(()) };
             self.send(file, taken).await;
             if Instant::now() >= save {
-                files.with(Files::save).await?;
+                files.with(Files::try_to_save).await?;
                 save = Instant::now() + SAVE_INTERVAL;
             }
         }
