@@ -229,11 +229,115 @@ encoding.codec = "json"
     assert!(stopped.stderr.contains("hint: let a sink take <id>.undecodable"), "{}", stopped.stderr);
 }
 
-/// The lines of all files in a folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_input_is_read_to_its_end_and_a_run_that_remembers_goes_on() {
+    let sink = "[sinks.out]\ntype = \"console\"\ninputs = [\"in\"]\nencoding.codec = \"text\"\n";
+    let path = crate::util::scratch_file(
+        "stdin.toml",
+        format!("[sources.in]\ntype = \"stdin\"\ndecoding.codec = \"lines\"\n{sink}").as_bytes(),
+    );
+    let lines = (0..50_000).map(|number| format!("line {number}\n")).collect::<String>();
+    let captured = "{\"Data\":\"b25lIGxpbmU=\"}\n";
+    for (input, expected) in
+        [(lines.as_str(), lines.as_str()), ("no end", "no end\n"), (captured, "one line\n"), ("", "")]
+    {
+        let finished = crate::util::run_with_input(&["run", &path], input).await;
+        assert_eq!((finished.status, finished.stdout.as_str()), (0, expected), "{}", finished.stderr);
+    }
+
+    let data_dir = scratch("remembers").with_extension("data");
+    let _ = std::fs::remove_dir_all(&data_dir);
+    let log = crate::util::scratch_file("remembers.log", b"one\n");
+    let path = crate::util::scratch_file(
+        "remembers.toml",
+        format!(
+            "data_dir = \"{}\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{log}\"]\nignore_checkpoints = false\n\
+             decoding.codec = \"lines\"\n{sink}",
+            data_dir.display()
+        )
+        .as_bytes(),
+    );
+    for (text, expected) in [("one\n", "one\n"), ("one\n", ""), ("one\ntwo\n", "two\n")] {
+        std::fs::write(&log, text).unwrap();
+        let finished = run(None, &["run", &path]).await;
+        assert_eq!((finished.status, finished.stdout.as_str()), (0, expected), "{}", finished.stderr);
+    }
+}
+
+/// A log that grows and is rotated, into files that are rotated.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_followed_into_files_miss_no_line_when_it_is_killed() {
+    let folder = scratch("followed").with_extension("data");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(folder.join("logs")).unwrap();
+    let toml = format!(
+        r#"
+        data_dir = "{folder}"
+        [sources.in]
+        type = "file"
+        include = ["{folder}/logs/app.log*"]
+        follow = true
+        glob_minimum_cooldown_ms = 20
+        decoding.codec = "lines"
+        [sinks.out]
+        type = "file"
+        inputs = ["in", "in.undecodable"]
+        path = "{folder}/out/lines.log"
+        encoding.codec = "text"
+        rotate.max_bytes = 10000
+    "#,
+        folder = folder.display(),
+    );
+    let path = crate::util::scratch_file("followed.toml", toml.as_bytes());
+    let (log, out) = (folder.join("logs/app.log"), folder.join("out"));
+    let mut number = 0;
+    let mut append = |lines: usize| {
+        let text: String = (number..number + lines).map(|number| format!("line number {number}\n")).collect();
+        let mut file = std::fs::File::options().append(true).create(true).open(&log).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        number += lines;
+        number
+    };
+    for round in 0..6 {
+        append(300);
+        let mut running = Running::start(command(None, &["run", &path]));
+        let before = lines_of(&out).len();
+        append(300);
+        if round % 2 == 1 {
+            std::fs::rename(&log, folder.join(format!("logs/app.log.{round}"))).unwrap();
+            append(300);
+        }
+        wait_until(|| lines_of(&out).len() > before).await;
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+    let all = append(1);
+    let running = Running::start(command(None, &["run", &path]));
+    let expected: BTreeSet<String> = (0..all).map(|number| format!("line number {number}")).collect();
+    wait_until(|| expected.is_subset(&lines_of(&out).into_iter().collect())).await;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(running.child.id() as i32), nix::sys::signal::SIGTERM).unwrap();
+    assert_eq!(running.wait(), (0, String::new()));
+    let lines = lines_of(&out);
+    assert_eq!(lines.iter().cloned().collect::<BTreeSet<_>>(), expected, "no line is cut or made up");
+    let names = || std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names().any(|name| name.starts_with("lines-")), "they are rotated: {:?}", names().collect::<Vec<_>>());
+
+    // What it had written is what its checkpoints say: a line more is all that comes.
+    append(1);
+    let running = Running::start(command(None, &["run", &path]));
+    wait_until(|| lines_of(&out).len() > lines.len()).await;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(running.child.id() as i32), nix::sys::signal::SIGTERM).unwrap();
+    assert_eq!(running.wait(), (0, String::new()));
+    assert_eq!(lines_of(&out).len(), lines.len() + 1);
+}
+
+/// The lines of all files in a folder, but for one that is renamed at this moment.
 fn lines_of(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     files
-        .flat_map(|path| std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|path| {
+            std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>()
+        })
         .collect()
 }
 

@@ -61,16 +61,33 @@ pub(crate) async fn run(endpoint: Option<&str>, args: &[&str]) -> Finished {
 }
 
 pub(crate) async fn finish(mut command: Command) -> Finished {
+    tokio::task::spawn_blocking(move || finished(command.stdin(Stdio::null()).output().expect("the command starts")))
+        .await
+        .expect("the command is waited for")
+}
+
+/// Runs the command to its end, with a text on standard input.
+pub(crate) async fn run_with_input(args: &[&str], input: &str) -> Finished {
+    let (mut command, input) = (command(None, args), input.to_owned());
     tokio::task::spawn_blocking(move || {
-        let output = command.stdin(Stdio::null()).output().expect("the command starts");
-        Finished {
-            status: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command starts");
+        let mut stdin = child.stdin.take().unwrap();
+        let writing = std::thread::spawn(move || Write::write_all(&mut stdin, input.as_bytes()));
+        let output = child.wait_with_output().expect("the command ends");
+        writing.join().unwrap().expect("the command reads");
+        finished(output)
     })
     .await
     .expect("the command is waited for")
+}
+
+fn finished(output: std::process::Output) -> Finished {
+    Finished {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
 }
 
 /// A command that runs on, line by line.

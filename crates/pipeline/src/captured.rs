@@ -129,33 +129,91 @@ fn holds_envelopes(start: &[u8]) -> bool {
 fn read_json(mut input: impl BufRead, name: &str, each: Each<'_>) -> Result<(), Stop> {
     let (mut index, other) = read_lines(&mut input, name, each)?;
     let input = other.chain(input);
-    let mut give = |value: &RawValue| -> Result<(), Stop> {
-        let record = match serde_json::from_str(value.get()) {
-            Ok(Value::Object(object)) if object.contains_key("Data") => {
-                let broken = |what| CapturedError::Record { index, name: name.to_owned(), what };
-                captured(object, name, index).map_err(broken)?
-            }
-            // As it stands: read and written again, its members would change places.
-            _ => bare(name, index, value.get().as_bytes().to_vec()),
-        };
-        index += 1;
-        open(record, each)
-    };
     for value in serde_json::Deserializer::from_reader(input).into_iter::<Box<RawValue>>() {
         let value = value.map_err(|source| CapturedError::Json { name: name.to_owned(), source })?;
-        let many: Option<Vec<&RawValue>> = match value.get().as_bytes().first() {
-            Some(b'[') => serde_json::from_str(value.get()).ok(),
-            _ => serde_json::from_str(value.get())
-                .ok()
-                .map(|Answer { records }| records)
-                .filter(|records| records.iter().all(|record| record.get().contains("\"Data\""))),
-        };
-        match many {
-            Some(records) => records.into_iter().try_for_each(&mut give)?,
-            None => give(&value)?,
+        let many = records(&value);
+        for one in many.unwrap_or_else(|| vec![&*value]) {
+            let broken = |what| CapturedError::Record { index, name: name.to_owned(), what };
+            let record = record(one, name, index).map_err(broken)?;
+            index += 1;
+            open(record, each)?;
         }
     }
     Ok(())
+}
+
+/// The values in an array, or in an answer of the AWS CLI; `None` if it is neither.
+fn records(value: &RawValue) -> Option<Vec<&RawValue>> {
+    match value.get().as_bytes().first() {
+        Some(b'[') => serde_json::from_str(value.get()).ok(),
+        _ => serde_json::from_str(value.get())
+            .ok()
+            .map(|Answer { records }| records)
+            .filter(|records| records.iter().all(|record| record.get().contains("\"Data\""))),
+    }
+}
+
+/// The record that a value is, or, if it is no captured one, the record that has it as its payload.
+fn record(value: &RawValue, name: &str, index: usize) -> Result<Record, &'static str> {
+    match serde_json::from_str(value.get()) {
+        Ok(Value::Object(object)) if object.contains_key("Data") => captured(object, name, index),
+        // As it stands: read and written again, its members would change places.
+        _ => Ok(bare(name, index, value.get().as_bytes().to_vec())),
+    }
+}
+
+/// What a piece of a file holds, for those who cut files into pieces themselves.
+#[cfg(feature = "sources")]
+pub(crate) enum Piece {
+    /// Records, those in containers one by one.
+    Records(Vec<Record>),
+    /// What is no captured record.
+    Other,
+    /// What was to be a captured record, and why it is none.
+    Broken(&'static str),
+}
+
+/// Looks at a piece of the file `name`, at `position`: a line, or a JSON value.
+#[cfg(feature = "sources")]
+pub(crate) fn piece(text: &[u8], name: &str, position: usize) -> Piece {
+    let mut opened = Vec::new();
+    let mut add = |record| {
+        let _ = open(record, &mut |record| {
+            opened.push(record);
+            ControlFlow::Continue(())
+        });
+    };
+    if text.starts_with(b"H4sI") || text.starts_with(b"84mawg") {
+        match base64_lines(text) {
+            Some(records) => records.into_iter().for_each(|data| add(bare(name, position, data))),
+            None => return Piece::Other,
+        }
+        return Piece::Records(opened);
+    }
+    if !matches!(text.first(), Some(b'{' | b'[')) {
+        return Piece::Other;
+    }
+    if let Some(record) = serde_json::from_slice(text).ok().and_then(|line: Line<'_>| line.record(name, position)) {
+        add(record);
+        return Piece::Records(opened);
+    }
+    if text[0] == b'{' && memchr::memmem::find(text, b"\"Data\"").is_none() {
+        return Piece::Other;
+    }
+    let Ok(value) = serde_json::from_slice::<&RawValue>(text) else { return Piece::Other };
+    let many = records(value);
+    if many.is_none()
+        && !serde_json::from_slice(text).is_ok_and(|object: Map<String, Value>| object.contains_key("Data"))
+    {
+        return Piece::Other;
+    }
+    for one in many.unwrap_or_else(|| vec![value]) {
+        match record(one, name, position) {
+            Ok(record) => add(record),
+            Err(what) => return Piece::Broken(what),
+        }
+    }
+    Piece::Records(opened)
 }
 
 /// Captured records one a line, as `to_json` makes them: by far the most. Gives how many there were, and the line that is

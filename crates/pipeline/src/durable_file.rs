@@ -10,23 +10,10 @@ use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
-use flate2::write::GzEncoder;
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::component::ComponentError;
-
-/// How a file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Compression {
-    /// Not at all.
-    #[default]
-    None,
-    /// By gzip; each commit is a member of its own.
-    Gzip,
-}
+use crate::compression::{Compression, pass_over_zstd_frame};
 
 /// A file that is opened when there is something to commit.
 #[derive(Debug)]
@@ -41,11 +28,21 @@ pub(crate) struct DurableFile {
     is_written: bool,
     /// When it was last written to.
     pub(crate) used: Instant,
+    /// When it was begun, if it was opened.
+    begun: Option<Instant>,
 }
 
 impl DurableFile {
     pub(crate) fn new(path: PathBuf) -> Self {
-        DurableFile { path, file: None, lines: Vec::new(), len: 0, is_written: false, used: Instant::now() }
+        DurableFile {
+            path,
+            file: None,
+            lines: Vec::new(),
+            len: 0,
+            is_written: false,
+            used: Instant::now(),
+            begun: None,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -66,6 +63,32 @@ impl DurableFile {
             self.append(compression).map_err(|error| self.failed(error))?;
             self.is_written = true;
         }
+        Ok(())
+    }
+
+    /// How many bytes it has, as they lie on the disk; 0 before it is opened.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// When its first line was written, also by an earlier run; `None` if it is empty.
+    pub(crate) fn begun(&self) -> Option<Instant> {
+        self.begun.filter(|_| self.len > 0)
+    }
+
+    /// Gives the file another name, under which nothing may be; the next commit begins a new one. To be called behind a
+    /// commit: whenever the process ends, all that was committed is under the one name or the other, once.
+    pub(crate) fn publish(&mut self, name: &Path) -> Result<(), ComponentError> {
+        let published = match fs::rename(&self.path, name) {
+            // Somebody else has given it one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            renamed => renamed.and_then(|()| File::open(folder(&self.path))?.sync_all()),
+        };
+        published.map_err(|error| {
+            let text = format!("cannot give {} the name {}", self.path.display(), name.display());
+            ComponentError::new(text).caused_by(error)
+        })?;
+        (self.file, self.len, self.begun) = (None, 0, None);
         Ok(())
     }
 
@@ -95,17 +118,18 @@ impl DurableFile {
             Some(file) => file,
             None => {
                 let file = open(&self.path, compression)?;
-                self.len = file.metadata()?.len();
+                let metadata = file.metadata()?;
+                self.len = metadata.len();
+                let age = metadata.created().ok().and_then(|created| created.elapsed().ok()).unwrap_or_default();
+                let now = Instant::now();
+                self.begun.get_or_insert(if self.len == 0 { now } else { now.checked_sub(age).unwrap_or(now) });
                 self.file.insert(file)
             }
         };
         let written = match compression {
             Compression::None => file.write_all(&self.lines),
-            Compression::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&self.lines)?;
-                file.write_all(&encoder.finish()?)
-            }
+            // A member, or a frame, of its own.
+            Compression::Gzip | Compression::Zstd => file.write_all(&compression.compress(&self.lines)?),
         };
         if let Err(error) = written {
             self.step_back()?;
@@ -141,19 +165,19 @@ pub(crate) fn is_full(error: &ComponentError) -> bool {
 
 /// Opens a file to append to, which is made with its folders if it is not there.
 fn open(path: &Path, compression: Compression) -> io::Result<File> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        fs::create_dir_all(folder)?;
-    }
+    fs::create_dir_all(folder(path))?;
     let is_new = !path.exists();
     let mut file = File::options().read(true).append(true).create(true).open(path)?;
     if is_new {
         // Its name must be as durable as what it holds.
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        File::open(folder(path))?.sync_all()?;
     } else {
         let complete = match compression {
             Compression::None => complete_lines(&mut file)?,
-            Compression::Gzip => complete_members(&mut file)?,
+            Compression::Gzip => {
+                complete_members(&mut file, |reader| io::copy(&mut GzDecoder::new(reader), &mut io::sink()).map(drop))?
+            }
+            Compression::Zstd => complete_members(&mut file, |reader| pass_over_zstd_frame(reader))?,
         };
         let len = file.metadata()?.len();
         if complete < len {
@@ -164,9 +188,14 @@ fn open(path: &Path, compression: Compression) -> io::Result<File> {
     Ok(file)
 }
 
+/// The folder that a file is in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// How long a file is up to its last line feed: every commit ends in one, so that what stands behind it was never
 /// acknowledged.
-fn complete_lines(file: &mut File) -> io::Result<u64> {
+pub(crate) fn complete_lines(file: &mut File) -> io::Result<u64> {
     const BLOCK: u64 = 64 << 10;
     let mut end = file.metadata()?.len();
     let mut block = Vec::new();
@@ -183,19 +212,22 @@ fn complete_lines(file: &mut File) -> io::Result<u64> {
     Ok(0)
 }
 
-/// How long a file is up to the end of its last whole gzip member: every commit is one. What was appended behind half of one
-/// could not be read again.
+/// How long a file is up to the end of its last whole gzip member, or zstd frame: every commit is one. What was appended behind
+/// half of one could not be read again.
 ///
 /// # Errors
 ///
 /// If a member is damaged and not just cut off: that is not what a crash leaves, and what lies behind it may be data.
-fn complete_members(file: &mut File) -> io::Result<u64> {
+fn complete_members(
+    file: &mut File,
+    mut pass_over: impl FnMut(&mut BufReader<&mut File>) -> io::Result<()>,
+) -> io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::with_capacity(256 << 10, file);
     let mut end = 0;
     while !reader.fill_buf()?.is_empty() {
-        match io::copy(&mut GzDecoder::new(&mut reader), &mut io::sink()) {
-            Ok(_) => end = reader.stream_position()?,
+        match pass_over(&mut reader) {
+            Ok(()) => end = reader.stream_position()?,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
             Err(error) => {
                 return Err(io::Error::new(error.kind(), format!("it is damaged at byte {end} or behind: {error}")));
@@ -221,34 +253,58 @@ mod tests {
         file.commit(compression, Instant::now())
     }
 
-    #[test]
-    fn a_gzip_member_that_was_cut_off_anywhere_is_removed_and_nothing_else() {
-        let path = scratch("members");
-        commit(&path, Compression::Gzip, b"one\n").unwrap();
+    /// Whatever a crash leaves of the second of two commits, the third stands behind whole ones.
+    fn cut_off_anywhere(name: &str, compression: Compression, inflate: impl Fn(&[u8]) -> String) {
+        let path = scratch(name);
+        commit(&path, compression, b"one\n").unwrap();
         let first = fs::read(&path).unwrap();
-        commit(&path, Compression::Gzip, b"two\n").unwrap();
+        commit(&path, compression, b"two\n").unwrap();
         let both = fs::read(&path).unwrap();
         for len in first.len()..=both.len() {
             fs::write(&path, &both[..len]).unwrap();
-            commit(&path, Compression::Gzip, b"new\n").unwrap();
-            let mut text = String::new();
-            MultiGzDecoder::new(&fs::read(&path).unwrap()[..]).read_to_string(&mut text).unwrap();
+            commit(&path, compression, b"new\n").unwrap();
             let expected = if len == both.len() { "one\ntwo\nnew\n" } else { "one\nnew\n" };
-            assert_eq!(text, expected, "cut off at {len} of {}", both.len());
+            assert_eq!(inflate(&fs::read(&path).unwrap()), expected, "cut off at {len} of {}", both.len());
         }
         fs::remove_file(&path).unwrap();
     }
 
     #[test]
+    fn a_gzip_member_that_was_cut_off_anywhere_is_removed_and_nothing_else() {
+        cut_off_anywhere("members", Compression::Gzip, |bytes| {
+            let mut text = String::new();
+            MultiGzDecoder::new(bytes).read_to_string(&mut text).unwrap();
+            text
+        });
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn a_zstd_frame_that_was_cut_off_anywhere_is_removed_and_nothing_else() {
+        let inflate = |bytes: &[u8]| String::from_utf8(zstd::stream::decode_all(bytes).unwrap()).unwrap();
+        cut_off_anywhere("frames", Compression::Zstd, inflate);
+    }
+
+    #[test]
     fn what_is_no_gzip_or_damaged_within_is_not_appended_to() {
-        let path = scratch("foreign");
-        commit(&path, Compression::Gzip, b"one\n").unwrap();
-        commit(&path, Compression::Gzip, b"two\n").unwrap();
+        foreign("foreign", Compression::Gzip, 12);
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn what_is_no_zstd_or_damaged_within_is_not_appended_to() {
+        foreign("foreign-zstd", Compression::Zstd, 9);
+    }
+
+    fn foreign(name: &str, compression: Compression, damaged_at: usize) {
+        let path = scratch(name);
+        commit(&path, compression, b"one\n").unwrap();
+        commit(&path, compression, b"two\n").unwrap();
         let mut damaged = fs::read(&path).unwrap();
-        damaged[12] ^= 0xff;
-        for before in [&b"plain text, and no gzip at all\n"[..], &damaged] {
+        damaged[damaged_at] ^= 0xff;
+        for before in [&b"plain text, and not compressed at all\n"[..], &damaged] {
             fs::write(&path, before).unwrap();
-            let error = commit(&path, Compression::Gzip, b"new\n").unwrap_err();
+            let error = commit(&path, compression, b"new\n").unwrap_err();
             assert!(format!("{error:?}").contains("damaged at byte 0"), "{error:?}");
             assert_eq!(fs::read(&path).unwrap(), before);
         }

@@ -83,6 +83,7 @@ impl Graph {
     pub(crate) fn incomplete(&self, config: &Config) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         self.find_dead_ends(&config.components, &mut mistakes);
+        find_rivals(&config.components, &mut mistakes);
         for kind in [Kind::Source, Kind::Sink] {
             if !config.components.iter().any(|component| component.kind == kind) {
                 let message = format!("the configuration has no {kind}");
@@ -153,6 +154,23 @@ impl Graph {
                 let hint = format!("name {name:?} among the inputs of a sink, or remove it");
                 mistakes.push(Mistake::at(component.place.clone(), message).hint(hint));
             }
+        }
+    }
+}
+
+/// Sources that need the same for themselves.
+fn find_rivals(components: &[Component], mistakes: &mut Vec<Mistake>) {
+    let mut taken: Vec<(&str, &Component)> = Vec::new();
+    for component in components {
+        let Some(Built::Source(config)) = &component.config else { continue };
+        let Some(needed) = config.needs_alone() else { continue };
+        match taken.iter().find(|(other, _)| *other == needed) {
+            Some((_, first)) => {
+                let message = format!("sources {:?} and {:?} would both read {needed}", first.id, component.id);
+                let hint = "let the others take from one of them";
+                mistakes.push(Mistake::at(component.place.clone(), message).hint(hint));
+            }
+            None => taken.push((needed, component)),
         }
     }
 }

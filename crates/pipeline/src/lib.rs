@@ -14,6 +14,7 @@
 //! | `quarantine` | no | what nobody takes is kept below `data_dir`; comes with every source and sink |
 //! | `sources-demo_logs` | no | the source `demo_logs` |
 //! | `sources-file` | no | the source `file` |
+//! | `sources-stdin` | no | the source `stdin` |
 //! | `sinks-blackhole` | no | the sink `blackhole` |
 //! | `sinks-console` | no | the sink `console` |
 //! | `sinks-file` | no | the sink `file` |
@@ -24,6 +25,7 @@
 //! | `sinks-aws_kinesis_streams` | no | the sink `aws_kinesis_streams`; brings the AWS SDK |
 //! | `api` | no | the HTTP server that `[api]` in a configuration asks for: health, metrics, components, shards |
 //! | `schema` | no | [`schema`]: what configurations may hold, as a JSON Schema, a page of Markdown, and something to begin with |
+//! | `zstd` | no | `compression = "zstd"` in sinks; brings Zstandard's C library |
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]
@@ -38,6 +40,8 @@ pub mod captured;
 #[cfg(feature = "codecs")]
 mod codecs;
 pub mod component;
+#[cfg(feature = "quarantine")]
+mod compression;
 pub mod config;
 mod diagram;
 #[cfg(feature = "quarantine")]
@@ -76,6 +80,8 @@ pub fn built_in() -> component::Registry {
     let registry = registry.source::<sources::demo_logs::DemoLogsConfig>("demo_logs");
     #[cfg(feature = "sources-file")]
     let registry = registry.source::<sources::file::FileConfig>("file");
+    #[cfg(feature = "sources-stdin")]
+    let registry = registry.source::<sources::stdin::StdinConfig>("stdin");
     #[cfg(feature = "transforms")]
     let registry = registry
         .transform::<transforms::dedupe::DedupeConfig>("dedupe")

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use crate::captured;
 use crate::codecs::Encoder;
 use crate::component::{Batch, CAUSE, ComponentError, Event, Keeper, Outcome, ValueRef};
-use crate::durable_file::{Compression, DurableFile};
+use crate::compression::Compression;
+use crate::durable_file::DurableFile;
 
 /// Keeps what nobody takes in a folder.
 #[derive(Debug)]

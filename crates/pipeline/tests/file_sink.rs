@@ -110,3 +110,52 @@ async fn a_disk_that_is_full_is_waited_for_and_nothing_is_lost() {
     assert!(text.starts_with("what was there\n2 ") && text.lines().count() == 501, "{text}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// The files of a folder, by name, with their lines.
+fn files(folder: &Path) -> Vec<(String, Vec<String>)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            (entry.file_name().into_string().unwrap(), text.lines().map(str::to_owned).collect())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_complete_by_their_size_and_by_their_age_and_every_line_is_in_one() {
+    for (keys, least) in [("rotate.max_bytes = 2000", 3), ("rotate.max_age_secs = 10", 3)] {
+        let name = format!("rotated-{least}-{}-{}", keys.len(), std::process::id());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        let toml = format!(
+            r#"
+            sources.flows = {{ type = "demo_logs", count = 300, interval = 3.0, events_per_record = 10 }}
+            [sinks.out]
+            type = "file"
+            inputs = ["flows"]
+            path = "{folder}/flows.log"
+            encoding.codec = "text"
+            idle_timeout_secs = 1
+            {keys}
+            "#,
+            folder = folder.display()
+        );
+        let pipeline = Pipeline::build(vec![ConfigFile::new("test", toml)], &built_in()).unwrap();
+        let report = pipeline.run(std::future::pending(), Duration::from_secs(60)).await;
+        assert!(report.is_clean(), "{report:?}");
+        let files = files(&folder);
+        let complete = files
+            .iter()
+            .filter(|(name, _)| name.starts_with("flows-20") && name.ends_with("Z.log") || name.contains("Z-"));
+        assert!(complete.count() >= least, "{keys}: {files:?}");
+        assert_eq!(files.iter().map(|(_, lines)| lines.len()).sum::<usize>(), 300, "{keys}");
+        if keys.contains("age") {
+            assert!(files.iter().all(|(_, lines)| lines.len() <= 50), "{keys}: three or four records in ten seconds");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kinesis_logs_decoder::Decoder;
-use kinesis_logs_source::Record;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
 
-use super::decoding::{RecordDecoder, Sorted};
+use super::decoding::{RecordDecoder, Records, Sorted};
 use crate::component::{Acknowledgement, Closed, Origin, Outputs};
 
 /// Decodes several batches at once, and sends them on in the order in which their records came. What is under way when it is
@@ -61,12 +60,12 @@ impl DecodingAhead {
     /// If decoding earlier ones did.
     pub(crate) async fn send(
         &mut self,
-        records: Vec<Record>,
+        records: impl Into<Records>,
         origin: Option<Origin>,
         acknowledgement: Acknowledgement,
     ) -> Result<(), Closed> {
         let Ok(place) = self.under_way.reserve().await else { return self.ended().await };
-        let (decoder, idle) = (self.decoder.clone(), self.idle.clone());
+        let (decoder, idle, records) = (self.decoder.clone(), self.idle.clone(), records.into());
         let span = tracing::Span::current();
         place.send(tokio::spawn(async move {
             let _within = span.enter();

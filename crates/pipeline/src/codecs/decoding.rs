@@ -82,17 +82,28 @@ impl RecordDecoder {
         Decoder::with_limits(self.limits).payload(self.payload)
     }
 
-    /// Decodes the records' events into one batch, with what cannot be decoded beside it; one acknowledgement answers for both.
+    /// Whether every line of a record is an event, also one that is a JSON object.
+    #[cfg(any(feature = "sources-file", feature = "sources-stdin"))]
+    pub(crate) fn takes_lines(&self) -> bool {
+        self.payload == Payload::Lines
+    }
+
+    /// Decodes the records' events into one batch, with what cannot be decoded beside it, and records that are known to be
+    /// `broken`, with why; one acknowledgement answers for all.
     pub(super) fn decode(
         &self,
         decoder: &mut Decoder,
-        records: Vec<Record>,
+        Records { whole, broken }: Records,
         origin: Option<Origin>,
         acknowledgement: Acknowledgement,
     ) -> Sorted {
         let mut batch = BatchBuilder::new(self.formats.clone(), self.pool.clone());
         let mut aside = Batch::builder(self.formats.clone());
-        for record in records {
+        for (record, error) in broken {
+            tracing::warn!(stream = %record.stream, sequence_number = %record.sequence_number, %error, "undecodable");
+            aside.event(Some(&record), undecodable(&record, &error));
+        }
+        for record in whole {
             let mut decoded = self.pool.take();
             // Containers were opened where records were read.
             decoder.decode_user_record_into(&record.data, &mut decoded);
@@ -108,6 +119,21 @@ impl RecordDecoder {
         let batch = batch.build(acknowledgement);
         let undecodable = (!aside.is_empty()).then(|| batch.with_events(aside));
         Sorted { undecodable, batch }
+    }
+}
+
+/// Records of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    /// Those to be decoded.
+    pub(crate) whole: Vec<Record>,
+    /// Those that are known to be undecodable, and why.
+    pub(crate) broken: Vec<(Record, String)>,
+}
+
+impl From<Vec<Record>> for Records {
+    fn from(whole: Vec<Record>) -> Self {
+        Records { whole, broken: Vec::new() }
     }
 }
 

@@ -1,10 +1,11 @@
 //! From events to bytes.
 
-use std::io::Write;
-
 use serde::Deserialize;
 
-use crate::component::{Changes, Event, Problem, Value, ValueRef, flow_value, value_ref};
+use super::json::{Shape, TimestampFormat, cell, json_object};
+use super::native::{message, native};
+use super::template::Template;
+use crate::component::{Event, Problem, Value, ValueRef};
 use crate::rows::column::Cell;
 use crate::rows::encode;
 
@@ -18,17 +19,30 @@ pub(crate) struct EncodingConfig {
     csv: Option<FieldsConfig>,
     /// For the codec `tsv`.
     tsv: Option<FieldsConfig>,
+    /// For the codec `template`.
+    template: Option<TemplateConfig>,
+    /// For the codec `json`: the members that are written, where an event has them. Default: all.
+    only_fields: Option<Vec<String>>,
+    /// For the codec `json`: members that are not written. Default: none.
+    except_fields: Option<Vec<String>>,
+    /// For the codec `json`: how members that are times are written. Default: `rfc3339`.
+    timestamp_format: Option<TimestampFormat>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum Codec {
     /// A JSON object a line: the fields of a flow log, or what was extracted, or `timestamp`, `log_group`, `log_stream` and
     /// `message`; and what transforms added.
     Json,
-    /// The log line as it came.
+    /// The member `message`: the log line as it came, or what transforms made of it.
     Text,
+    /// The log line as it came; of a flow log that was changed the line that it would be by now, in its own format. Members that
+    /// are no fields of the format are left out, null is `-`, and white space in a value `_`.
+    Native,
+    /// A text with the values of members in it.
+    Template,
     /// Comma-separated values, as in RFC 4180.
     Csv,
     /// Tab-separated values.
@@ -43,6 +57,15 @@ struct FieldsConfig {
     fields: Vec<String>,
 }
 
+/// What a line says.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct TemplateConfig {
+    /// The text, in which `{{ name }}` is the value of a member, and `{{ %aws.log_group }}` metadata; what is missing or null is
+    /// `-`. Percent signs are themselves.
+    format: String,
+}
+
 impl EncodingConfig {
     /// The encoder, or what is wrong with the key `encoding`.
     pub(crate) fn build(&self) -> Result<Encoder, Problem> {
@@ -52,9 +75,32 @@ impl EncodingConfig {
                 .key("encoding")
                 .hint(format!("set encoding.{name}.fields = [\"srcaddr\", \"dstaddr\", ...]"))),
         };
+        let (only, except) = (self.only_fields.as_deref(), self.except_fields.as_deref());
+        for (key, is_set) in [
+            ("only_fields", only.is_some()),
+            ("except_fields", except.is_some()),
+            ("timestamp_format", self.timestamp_format.is_some()),
+        ] {
+            if is_set && self.codec != Codec::Json {
+                let problem = Problem::new(format!("{key} is for the codec json")).key(&format!("encoding.{key}"));
+                return Err(problem.hint("other codecs write what they are told to"));
+            }
+        }
         Ok(match self.codec {
-            Codec::Json => Encoder::Json,
+            Codec::Json => match Shape::new(only, except, self.timestamp_format.unwrap_or_default())? {
+                None => Encoder::Json,
+                Some(shape) => Encoder::ShapedJson(shape),
+            },
             Codec::Text => Encoder::Text,
+            Codec::Native => Encoder::Native,
+            Codec::Template => match &self.template {
+                Some(template) => Encoder::Template(Template::parse(&template.format, "encoding.template.format")?),
+                None => {
+                    return Err(Problem::new("the codec template needs a text")
+                        .key("encoding")
+                        .hint("set encoding.template.format = \"{{ srcaddr }} -> {{ dstaddr }}\""));
+                }
+            },
             Codec::Csv => Encoder::Csv(fields("csv", &self.csv)?),
             Codec::Tsv => Encoder::Tsv(fields("tsv", &self.tsv)?),
         })
@@ -65,104 +111,33 @@ impl EncodingConfig {
 #[derive(Debug, Clone)]
 pub(crate) enum Encoder {
     Json,
+    ShapedJson(Shape),
     Text,
+    Native,
+    Template(Template),
     Csv(Vec<String>),
     Tsv(Vec<String>),
 }
 
 impl Encoder {
+    /// Whether an event is a JSON object.
+    #[cfg(feature = "sinks-http")]
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self, Encoder::Json | Encoder::ShapedJson(_))
+    }
+
     /// Appends an event with a line feed behind it.
     pub(crate) fn encode(&self, event: &Event<'_>, out: &mut Vec<u8>) {
         match self {
             Encoder::Json => json_object(event, out),
-            Encoder::Text => match event.get("message") {
-                Some(ValueRef::Text(line)) => {
-                    out.extend_from_slice(line.strip_suffix('\n').unwrap_or(&line).as_bytes())
-                }
-                Some(other) => json_value(&other, out),
-                None => {}
-            },
+            Encoder::ShapedJson(shape) => shape.encode(event, out),
+            Encoder::Text => message(event, out),
+            Encoder::Native => native(event, out),
+            Encoder::Template(template) => template.encode(event, out),
             Encoder::Csv(fields) => separated(event, fields, b',', encode::csv, out),
             Encoder::Tsv(fields) => separated(event, fields, b'\t', encode::tsv, out),
         }
         out.push(b'\n');
-    }
-}
-
-fn json_object(event: &Event<'_>, out: &mut Vec<u8>) {
-    if flow_log(event, out) {
-        return;
-    }
-    out.push(b'{');
-    for (index, (name, value)) in event.members().into_iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        member(&name, &value, out);
-    }
-    out.push(b'}');
-}
-
-/// Writes the event, if it is a flow log that shows its fields: many times as fast as going through its members.
-fn flow_log(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
-    let is_replaced = event.changes().is_some_and(Changes::is_replaced);
-    let Some(read) = event.read().filter(|read| !is_replaced && read.extracted_fields().is_none()) else {
-        return false;
-    };
-    let formats = event.formats();
-    let Some(changes) = event.changes() else { return matches!(formats.write_json(read, out), Some(Ok(()))) };
-    // A header may name any fields.
-    if read.header().is_none() && changes.members().all(|(name, _)| !formats.may_have(name)) {
-        // What nobody changed is copied from where it lies.
-        if !matches!(formats.write_json(read, out), Some(Ok(()))) {
-            return false;
-        }
-        out.pop();
-        for (name, value) in changes.members().filter_map(|(name, value)| Some((name, value?))) {
-            out.push(b',');
-            member(name, &value_ref(value), out);
-        }
-        out.push(b'}');
-        return true;
-    }
-    let Some(flow) = event.flow_log() else { return false };
-    out.push(b'{');
-    let fields =
-        flow.values().filter_map(|(name, value)| match changes.members().find(|(changed, _)| *changed == name) {
-            None => Some((name, flow_value(value))),
-            Some((_, changed)) => changed.map(|value| (name, value_ref(value))),
-        });
-    let added = changes.members().filter(|(name, _)| flow.format().place_of_name(name).is_none());
-    let added = added.filter_map(|(name, value)| Some((name, value_ref(value?))));
-    for (index, (name, value)) in fields.chain(added).enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        member(name, &value, out);
-    }
-    out.push(b'}');
-    true
-}
-
-fn member(name: &str, value: &ValueRef<'_>, out: &mut Vec<u8>) {
-    encode::json_text(name, out);
-    out.push(b':');
-    json_value(value, out);
-}
-
-fn json_value(value: &ValueRef<'_>, out: &mut Vec<u8>) {
-    match value {
-        ValueRef::Value(value) => match &**value {
-            // As it stands in the rows of the command.
-            Value::Text(text) => encode::json_text(text, out),
-            // Writing to memory cannot fail, and names of members are text.
-            other => drop(serde_json::to_writer(out, other)),
-        },
-        // A cell has no sign.
-        ValueRef::Integer(number @ ..0) => out.extend_from_slice(number.to_string().as_bytes()),
-        // Writing to memory cannot fail.
-        ValueRef::Address(address) => drop(write!(out, "\"{address}\"")),
-        other => encode::json(&cell(other), out),
     }
 }
 
@@ -186,23 +161,5 @@ fn separated(
             Some(ValueRef::Text(text)) => encode(&Cell::Line(&text), out),
             Some(value) => encode(&cell(&value), out),
         }
-    }
-}
-
-/// A value as a cell of a row.
-fn cell<'a>(value: &'a ValueRef<'_>) -> Cell<'a> {
-    match value {
-        ValueRef::Null => Cell::Null,
-        ValueRef::Integer(number) => match u64::try_from(*number) {
-            Ok(number) => Cell::Integer(number),
-            Err(_) => Cell::Text(number.to_string().into()),
-        },
-        ValueRef::Address(address) => Cell::Text(address.to_string().into()),
-        ValueRef::Text(text) => Cell::Text((&**text).into()),
-        ValueRef::Timestamp(time) => Cell::Text(format!("{time:.3}").into()),
-        ValueRef::Value(value) => match &**value {
-            Value::Text(text) => Cell::Text(text.as_str().into()),
-            other => Cell::Text(serde_json::to_string(other).unwrap_or_default().into()),
-        },
     }
 }

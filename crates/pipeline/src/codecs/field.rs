@@ -30,6 +30,11 @@ impl FieldPath {
         Ok(FieldPath { name, within })
     }
 
+    /// The name, if it is that of a member, and not of something in one, or of metadata.
+    pub(super) fn member(&self) -> Option<&str> {
+        (self.within.is_empty() && !self.name.starts_with('%')).then_some(&self.name)
+    }
+
     /// The event's member of that name.
     pub(crate) fn get<'a>(&self, event: &'a Event<'_>) -> Option<ValueRef<'a>> {
         let value = event.get(&self.name)?;

@@ -4,8 +4,13 @@ mod ahead;
 mod decoding;
 mod encoding;
 mod field;
+mod json;
+mod native;
+mod template;
 
 pub(crate) use ahead::DecodingAhead;
-pub(crate) use decoding::{DecodingConfig, RecordDecoder, UNDECODABLE};
+pub(crate) use decoding::{DecodingConfig, RecordDecoder, Records, UNDECODABLE};
 pub(crate) use encoding::{Encoder, EncodingConfig};
 pub(crate) use field::FieldPath;
+#[cfg(feature = "sinks-file")]
+pub(crate) use template::{Part, parts, push_value};

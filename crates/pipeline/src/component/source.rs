@@ -24,6 +24,11 @@ pub trait SourceConfig: Debug + Send + Sync + 'static {
     fn outputs(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// What there is one of in a process, and it needs for itself: `standard input`. Two that name the same are a mistake.
+    fn needs_alone(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Makes batches until it has no more, or is asked to end.

@@ -76,7 +76,7 @@ impl Counts {
 }
 
 /// What was refused, and nobody takes.
-fn rejected_error(what: String) -> ComponentError {
+pub(super) fn rejected_error(what: String) -> ComponentError {
     ComponentError::new(format!("{what} held what nobody takes: it cannot be decoded, or was rejected"))
         .with_hint(format!("let a sink take <id>.{UNDECODABLE}"))
 }

@@ -9,7 +9,8 @@ use super::records::Records;
 use crate::aws::AuthConfig;
 use crate::codecs::{EncodingConfig, FieldPath};
 use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
-use crate::sinks::requests::{Batcher, Compression, Limits, Problems, REJECTED};
+use crate::compression::Compression;
+use crate::sinks::requests::{Batcher, Limits, Problems, REJECTED};
 
 /// Puts events into an Amazon Kinesis data stream, a record each. It needs the permission `kinesis:PutRecords`.
 ///
@@ -114,6 +115,7 @@ impl SinkConfig for AwsKinesisStreamsConfig {
     fn build(&self, context: &BuildContext) -> Result<Box<dyn Sink>, BuildError> {
         let mut problems = Problems::default();
         self.check_stream(&mut problems);
+        problems.0.extend(self.compression.problem());
         let encoder = problems.note(self.encoding.build());
         let key = self.partition_key_field.as_deref().map(|name| FieldPath::parse(name, "partition_key_field"));
         let key = problems.note(key.transpose());
@@ -129,7 +131,7 @@ impl SinkConfig for AwsKinesisStreamsConfig {
                 stream: StreamId::new(&self.stream_name),
                 options: self.auth.options(self.region.as_deref(), self.endpoint.as_deref()),
                 batcher: Batcher::new(Records { encoder, key, random: || fastrand::u64(..) }, limits),
-                is_compressed: self.compression == Compression::Gzip,
+                compression: self.compression,
                 max_record_bytes: self.batch.max_record_bytes,
                 timeout,
                 backoff,

@@ -7,7 +7,8 @@ use kinesis_logs_source::{ApiError, ApiErrorKind};
 
 use super::records::Body;
 use crate::component::{ComponentError, Outputs};
-use crate::sinks::requests::{Backoff, REJECTED, Request, gzip};
+use crate::compression::Compression;
+use crate::sinks::requests::{Backoff, REJECTED, Request};
 
 /// What puts records into a stream, and says of each whether it was stored.
 pub(super) trait Transport: Send + Sync {
@@ -21,7 +22,7 @@ pub(super) struct Delivery<T> {
     pub(super) transport: T,
     /// The stream's name.
     pub(super) to: String,
-    pub(super) is_compressed: bool,
+    pub(super) compression: Compression,
     /// The most bytes of a record, data and partition key, as it is sent.
     pub(super) max_record_bytes: usize,
     pub(super) backoff: Backoff,
@@ -56,7 +57,10 @@ impl<T: Transport> Delivery<T> {
     /// What the last attempt brought, if no more are allowed. The events are abandoned.
     pub(super) async fn deliver(&self, request: Request<Body>) -> Result<(), ComponentError> {
         let Request { body, parts, .. } = request;
-        let records = if self.is_compressed { compressed(body.records).await? } else { body.records };
+        let records = match self.compression {
+            Compression::None => body.records,
+            compression => compressed(body.records, compression).await?,
+        };
         let (places, too_large): (Vec<_>, Vec<_>) =
             (0..parts.len()).partition(|place| records[*place].bytes() <= self.max_record_bytes);
         let mut rejected: BTreeMap<usize, String> =
@@ -156,10 +160,10 @@ fn hint(kind: ApiErrorKind) -> Option<&'static str> {
 }
 
 /// Compresses records where it holds up nobody.
-async fn compressed(mut records: Vec<NewRecord>) -> Result<Vec<NewRecord>, ComponentError> {
+async fn compressed(mut records: Vec<NewRecord>, compression: Compression) -> Result<Vec<NewRecord>, ComponentError> {
     let compressed = tokio::task::spawn_blocking(move || {
         for record in &mut records {
-            record.data = gzip(&record.data)?.into();
+            record.data = compression.compress(&record.data)?.into();
         }
         Ok::<_, std::io::Error>(records)
     });
@@ -296,7 +300,7 @@ mod tests {
             id: "out".to_owned(),
             transport: script,
             to: "rejects".to_owned(),
-            is_compressed: false,
+            compression: Compression::None,
             max_record_bytes: 1 << 20,
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(30), retries: None },
             random: || 1.0,
@@ -365,7 +369,7 @@ mod tests {
     async fn records_are_compressed_each_and_it_counts_how_large_they_are_then() {
         let long = "a".repeat(10_000);
         let compressed = |delivery: &mut Delivery<Script>| {
-            delivery.is_compressed = true;
+            delivery.compression = Compression::Gzip;
             delivery.max_record_bytes = 1000;
         };
         let seen = deliver(&[&long, "b"], script([of_each("t.")]), compressed).await;

@@ -38,6 +38,7 @@ use self::delivery::{Delivery, Transport};
 use self::records::Records;
 use super::requests::{Backoff, Batcher, dispatch};
 use crate::component::{ComponentError, Input, Sink, SinkContext};
+use crate::compression::Compression;
 
 struct KinesisSink {
     /// The component's name.
@@ -45,7 +46,7 @@ struct KinesisSink {
     stream: StreamId,
     options: AwsOptions,
     batcher: Batcher<Records>,
-    is_compressed: bool,
+    compression: Compression,
     max_record_bytes: usize,
     timeout: Duration,
     backoff: Backoff,
@@ -62,7 +63,7 @@ impl Sink for KinesisSink {
             id,
             to: stream.to_string(),
             transport: Stream { client, stream, timeout },
-            is_compressed: self.is_compressed,
+            compression: self.compression,
             max_record_bytes: self.max_record_bytes,
             backoff,
             random: fastrand::f64,

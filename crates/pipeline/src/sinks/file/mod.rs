@@ -6,8 +6,12 @@
 //! then flushed to the disk. Only then are their batches acknowledged. A file therefore holds whole commits, and behind them
 //! at most a part of one that a crash cut off, which was not acknowledged and comes again. When a file is opened again, what was
 //! cut off at its end is removed: half a line, or, of a compressed file, in which every commit is a member of its own, half a
-//! member. While the disk is full it waits, and what lies before it does; any other failure ends it.
+//! member of gzip or frame of zstd. While the disk is full it waits, and what lies before it does; any other failure ends it.
+//!
+//! A file that is complete (`rotation.rs`) is renamed behind a commit, and nothing else is done to it: whenever a process is killed,
+//! a commit is in one file, under one name.
 
+mod rotation;
 mod template;
 
 use std::collections::HashMap;
@@ -19,12 +23,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use self::rotation::RotateConfig;
 use self::template::PathTemplate;
 use crate::codecs::{Encoder, EncodingConfig};
 use crate::component::{
     Acknowledgement, Batch, BuildContext, BuildError, ComponentError, Input, Outcome, Sink, SinkConfig, SinkContext,
 };
-use crate::durable_file::{Compression, DurableFile, is_full};
+use crate::compression::Compression;
+use crate::durable_file::{DurableFile, is_full};
 use crate::run::sleep_until;
 
 /// Appends events to files, a line each. An event counts as delivered when it is on the disk, about once a second; while the
@@ -46,9 +52,12 @@ pub(crate) struct FileConfig {
     path: String,
     /// How events are written.
     encoding: EncodingConfig,
-    /// How files are compressed. Default: `none`.
+    /// How files are compressed: `none`, `gzip` (a member a commit) or `zstd` (a frame a commit). Default: `none`.
     #[serde(default)]
     compression: Compression,
+    /// When a file is complete, and gets a name with the time in it. Default: never.
+    #[serde(default)]
+    rotate: RotateConfig,
     /// Seconds after which a file that nothing more came for is closed. Default: 30.
     #[serde(default = "thirty")]
     idle_timeout_secs: u64,
@@ -63,18 +72,22 @@ impl SinkConfig for FileConfig {
         let mut problems = Vec::new();
         let template = PathTemplate::parse(&self.path).map_err(|problem| problems.push(problem.key("path")));
         let encoder = self.encoding.build().map_err(|problem| problems.push(problem));
+        problems.extend(self.compression.problem());
+        problems.extend(self.rotate.problems());
         match (template, encoder) {
-            (Ok(template), Ok(encoder)) => Ok(Box::new(FileSink {
+            (Ok(template), Ok(encoder)) if problems.is_empty() => Ok(Box::new(FileSink {
                 id: context.id.clone(),
                 template,
                 encoder,
                 compression: self.compression,
+                rotate: self.rotate,
                 idle: Duration::from_secs(self.idle_timeout_secs),
                 files: HashMap::new(),
                 current: None,
                 acknowledgements: Vec::new(),
                 collected: 0,
                 waiting: 0,
+                complete: None,
             })),
             _ => Err(BuildError { problems }),
         }
@@ -98,6 +111,7 @@ struct FileSink {
     template: PathTemplate,
     encoder: Encoder,
     compression: Compression,
+    rotate: RotateConfig,
     idle: Duration,
     files: HashMap<PathBuf, DurableFile>,
     /// The file that was written to last, which is not among the others.
@@ -108,6 +122,8 @@ struct FileSink {
     collected: usize,
     /// Bytes of lines that are not written yet.
     waiting: usize,
+    /// When the next file is complete by its age.
+    complete: Option<Instant>,
 }
 
 #[async_trait]
@@ -117,7 +133,7 @@ impl Sink for FileSink {
         loop {
             let batch = tokio::select! {
                 biased;
-                () = sleep_until(due) => {
+                () = sleep_until(due.into_iter().chain(self.complete).min()) => {
                     due = None;
                     self.commit().await?;
                     continue;
@@ -172,20 +188,30 @@ impl FileSink {
 
     /// Makes durable what was collected, and then says so.
     async fn commit(&mut self) -> Result<(), ComponentError> {
-        let compression = self.compression;
+        let (compression, rotate) = (self.compression, self.rotate);
         let (now, idle) = (Instant::now(), self.idle);
         self.with_files(move |files| {
             let stay_open = files.len() <= MAX_OPEN;
-            for file in files.values_mut().filter(|file| file.is_dirty()) {
-                file.commit(compression, now)?;
-                if !stay_open {
+            for file in files.values_mut() {
+                if file.is_dirty() {
+                    file.commit(compression, now)?;
+                    if !stay_open {
+                        file.close();
+                    }
+                }
+                rotate.rotate(file, now)?;
+            }
+            files.retain(|_, file| {
+                let is_used = stay_open && now.duration_since(file.used) < idle;
+                if !is_used {
                     file.close();
                 }
-            }
-            files.retain(|_, file| stay_open && now.duration_since(file.used) < idle);
+                is_used || rotate.due(file, now).is_some()
+            });
             Ok(())
         })
         .await?;
+        self.complete = self.files.values().filter_map(|file| self.rotate.due(file, now)).min();
         (self.collected, self.waiting) = (0, 0);
         self.acknowledgements.drain(..).for_each(|acknowledgement| acknowledgement.answer(Outcome::Delivered));
         Ok(())

@@ -1,14 +1,13 @@
 //! Paths with the time of events, and values of their members, in them.
 
-use std::fmt::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 
-use crate::codecs::FieldPath;
-use crate::component::{Event, Problem, Value, ValueRef};
+use crate::codecs::{self, FieldPath, parts};
+use crate::component::{Event, Problem, ValueRef};
 
 /// The longest that a value may be in a path, in bytes: names of files have at most 255.
 const MAX_VALUE: usize = 200;
@@ -48,20 +47,15 @@ impl PathTemplate {
             text: String::new(),
             path: PathBuf::new(),
         };
-        let mut from = 0;
-        while let Some(begin) = text[from..].find("{{").map(|at| from + at) {
-            let Some(end) = text[begin..].find("}}").map(|at| begin + at + 2) else {
-                return Err(Problem::new("the name of a field does not end")
-                    .within(begin..text.len())
-                    .hint("}} ends it"));
-            };
-            template.push_text(text, from..begin)?;
-            let field = FieldPath::parse(&text[begin..end], "path").map_err(|problem| problem.within(begin..end))?;
-            template.parts.push(Part::Field(field));
-            template.has_fields = true;
-            from = end;
+        for part in parts(text, "path")? {
+            match part {
+                codecs::Part::Text(range) => template.push_text(text, range)?,
+                codecs::Part::Field(field) => {
+                    template.parts.push(Part::Field(field));
+                    template.has_fields = true;
+                }
+            }
         }
-        template.push_text(text, from..text.len())?;
         Ok(template)
     }
 
@@ -75,9 +69,7 @@ impl PathTemplate {
             })?;
             self.has_time = true;
         }
-        if !format.is_empty() {
-            self.parts.push(Part::Text { shown: format.clone(), format });
-        }
+        self.parts.push(Part::Text { shown: format.clone(), format });
         Ok(())
     }
 
@@ -98,7 +90,7 @@ impl PathTemplate {
                     }
                     text.push_str(shown);
                 }
-                Part::Field(field) => push_value(field.get(event), &mut text),
+                Part::Field(field) => push_name(field.get(event), &mut text),
             }
         }
         self.second = Some(time.as_second());
@@ -111,20 +103,9 @@ impl PathTemplate {
 }
 
 /// Appends a value that is no more than a part of a name.
-fn push_value(value: Option<ValueRef<'_>>, path: &mut String) {
+fn push_name(value: Option<ValueRef<'_>>, path: &mut String) {
     let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = match value {
-        None | Some(ValueRef::Null) => Ok(()),
-        Some(ValueRef::Integer(number)) => write!(text, "{number}"),
-        Some(ValueRef::Address(address)) => write!(text, "{address}"),
-        Some(ValueRef::Text(value)) => write!(text, "{value}"),
-        Some(ValueRef::Timestamp(time)) => write!(text, "{time}"),
-        Some(ValueRef::Value(value)) => match &*value {
-            Value::Text(value) => write!(text, "{value}"),
-            other => write!(text, "{}", serde_json::to_string(other).unwrap_or_default()),
-        },
-    };
+    codecs::push_value(value, &mut text);
     text.truncate(text.floor_char_boundary(MAX_VALUE));
     let is_name = |char: char| !char.is_control() && !matches!(char, '/' | '\\');
     for (index, char) in text.chars().enumerate() {
@@ -141,7 +122,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::component::{Acknowledgement, Batch, Changes};
+    use crate::component::{Acknowledgement, Batch, Changes, Value};
 
     fn paths(template: &str, members: &[(&str, Value)]) -> String {
         let mut template = PathTemplate::parse(template).unwrap();

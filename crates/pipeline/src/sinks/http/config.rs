@@ -17,7 +17,8 @@ use super::payload::{FramingConfig, Payload};
 use super::secret::{Secret, Secrets};
 use crate::codecs::EncodingConfig;
 use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
-use crate::sinks::requests::{Backoff, Batcher, Compression, Limits, Problems, REJECTED};
+use crate::compression::Compression;
+use crate::sinks::requests::{Backoff, Batcher, Limits, Problems, REJECTED};
 
 /// Sends events to an HTTP server, many in a request. An event counts as delivered when its request was answered by 2xx.
 ///
@@ -140,6 +141,7 @@ struct TlsConfig {
 impl SinkConfig for HttpConfig {
     fn build(&self, context: &BuildContext) -> Result<Box<dyn Sink>, BuildError> {
         let mut problems = Problems::default();
+        problems.0.extend(self.compression.problem());
         let encoder = problems.note(self.encoding.build());
         let payload = encoder.and_then(|encoder| {
             problems.note(Payload::new(encoder, &self.framing, &self.payload_prefix, &self.payload_suffix))
@@ -153,7 +155,7 @@ impl SinkConfig for HttpConfig {
                 id: context.id.clone(),
                 batcher: Batcher::new(payload, limits),
                 endpoint,
-                is_compressed: self.compression == Compression::Gzip,
+                compression: self.compression,
                 backoff,
                 concurrency: self.request.concurrency,
             })),
@@ -233,9 +235,9 @@ impl HttpConfig {
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        let is_compressed = self.compression == Compression::Gzip;
-        if is_compressed {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let coding = self.compression.content_coding();
+        if let Some(coding) = coding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
         }
         for (name, text) in &self.request.headers {
             secrets.add(text.reveal());
@@ -244,7 +246,7 @@ impl HttpConfig {
                 (Ok(CONTENT_LENGTH | TRANSFER_ENCODING | CONNECTION), _) => {
                     format!("the header {name} is the sink's own")
                 }
-                (Ok(CONTENT_ENCODING), _) if is_compressed => format!("the header {name} follows from compression"),
+                (Ok(CONTENT_ENCODING), _) if coding.is_some() => format!("the header {name} follows from compression"),
                 (Ok(_), None) => format!("the value of {name} cannot stand in a header"),
                 (Ok(name), Some(value)) => {
                     headers.insert(name, value);

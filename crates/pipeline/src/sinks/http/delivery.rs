@@ -9,7 +9,8 @@ use reqwest::StatusCode;
 use super::answer::Verdict;
 use super::payload::Body;
 use crate::component::{ComponentError, Outputs};
-use crate::sinks::requests::{self, Backoff, REJECTED, Request};
+use crate::compression::Compression;
+use crate::sinks::requests::{Backoff, REJECTED, Request};
 
 /// What takes a body to a server and brings the answer.
 pub(super) trait Transport: Send + Sync {
@@ -44,7 +45,7 @@ pub(super) struct Delivery<T> {
     pub(super) transport: T,
     /// Where to, as it may be shown.
     pub(super) to: String,
-    pub(super) is_compressed: bool,
+    pub(super) compression: Compression,
     pub(super) backoff: Backoff,
     /// Chance, from 0 to 1.
     pub(super) random: fn() -> f64,
@@ -59,7 +60,10 @@ impl<T: Transport> Delivery<T> {
     /// What the last attempt brought, if no more are allowed. The events are abandoned.
     pub(super) async fn deliver(&self, request: Request<Body>) -> Result<(), ComponentError> {
         let Request { body, parts, .. } = request;
-        let body = if self.is_compressed { gzip(body.bytes).await? } else { body.bytes.into() };
+        let body = match self.compression {
+            Compression::None => body.bytes.into(),
+            compression => compressed(body.bytes, compression).await?,
+        };
         let mut failed = 0;
         let answer = loop {
             let sent = self.transport.send(body.clone()).await;
@@ -99,8 +103,8 @@ impl<T: Transport> Delivery<T> {
 }
 
 /// Compresses a body where it holds up nobody.
-async fn gzip(body: Vec<u8>) -> Result<Bytes, ComponentError> {
-    match tokio::task::spawn_blocking(move || requests::gzip(&body)).await {
+async fn compressed(body: Vec<u8>, compression: Compression) -> Result<Bytes, ComponentError> {
+    match tokio::task::spawn_blocking(move || compression.compress(&body)).await {
         Ok(Ok(compressed)) => Ok(compressed.into()),
         Ok(Err(error)) => Err(ComponentError::new("cannot compress a request").caused_by(error)),
         Err(error) => Err(ComponentError::new("compressing a request ended").caused_by(error)),
@@ -164,7 +168,7 @@ mod tests {
             id: "out".to_owned(),
             transport: Script { answers: Mutex::new(answers.into()), ..Script::default() },
             to: "http://logs.test/?token=***".to_owned(),
-            is_compressed: false,
+            compression: Compression::None,
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(30), retries },
             random: || 1.0,
             outputs: Outputs::new("http", Arc::default(), Counters::new(Kind::Sink).into(), None),

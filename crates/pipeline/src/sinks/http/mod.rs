@@ -37,13 +37,14 @@ use self::delivery::Delivery;
 use self::payload::Payload;
 use super::requests::{Backoff, Batcher, dispatch};
 use crate::component::{ComponentError, Input, Sink, SinkContext};
+use crate::compression::Compression;
 
 struct HttpSink {
     /// The component's name.
     id: String,
     batcher: Batcher<Payload>,
     endpoint: Endpoint,
-    is_compressed: bool,
+    compression: Compression,
     backoff: Backoff,
     concurrency: usize,
 }
@@ -51,11 +52,11 @@ struct HttpSink {
 #[async_trait]
 impl Sink for HttpSink {
     async fn run(self: Box<Self>, input: Input, context: SinkContext) -> Result<(), ComponentError> {
-        let HttpSink { id, batcher, endpoint, is_compressed, backoff, concurrency } = *self;
+        let HttpSink { id, batcher, endpoint, compression, backoff, concurrency } = *self;
         let to = secret::shown(&endpoint.url);
         let transport = Client::open(endpoint).await?;
         let (random, outputs) = (fastrand::f64 as fn() -> f64, context.outputs);
-        let delivery = Arc::new(Delivery { id, transport, to, is_compressed, backoff, random, outputs });
+        let delivery = Arc::new(Delivery { id, transport, to, compression, backoff, random, outputs });
         let deliver = |request| {
             let delivery = delivery.clone();
             async move { delivery.deliver(request).await }

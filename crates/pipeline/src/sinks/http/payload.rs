@@ -73,7 +73,7 @@ impl Payload {
             (Framing::NewlineDelimited, None) => Some(b'\n'),
             (Framing::Bytes, None) => None,
         };
-        let is_json = matches!(encoder, Encoder::Json);
+        let is_json = encoder.is_json();
         let is_array = is_json && separator == Some(b',');
         let (open, close) = match separator {
             Some(b',') if is_array => ("[", "]"),
@@ -86,10 +86,10 @@ impl Payload {
                 .hint("as payload_prefix = '{\"events\":' and payload_suffix = '}' do"));
         }
         let content_type = match (&encoder, separator) {
-            (Encoder::Json, Some(b'\n')) => Some("application/x-ndjson"),
-            (Encoder::Json, Some(b',') | None) => Some("application/json"),
-            (Encoder::Json, Some(_)) => None,
-            (Encoder::Text, _) => Some("text/plain"),
+            (Encoder::Json | Encoder::ShapedJson(_), Some(b'\n')) => Some("application/x-ndjson"),
+            (Encoder::Json | Encoder::ShapedJson(_), Some(b',') | None) => Some("application/json"),
+            (Encoder::Json | Encoder::ShapedJson(_), Some(_)) => None,
+            (Encoder::Text | Encoder::Native | Encoder::Template(_), _) => Some("text/plain"),
             (Encoder::Csv(_), _) => Some("text/csv"),
             (Encoder::Tsv(_), _) => Some("text/tab-separated-values"),
         };

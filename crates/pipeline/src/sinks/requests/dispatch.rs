@@ -117,11 +117,11 @@ mod tests {
         builder.build(Acknowledgement::none())
     }
 
-    /// How many requests of an event each are under way when nothing more happens.
-    async fn under_way(concurrency: usize, bytes: usize) -> usize {
+    /// How many requests of an event each are under way when nothing more happens, if there are so many batches.
+    async fn under_way(concurrency: usize, batches: usize, bytes: usize) -> usize {
         let counters = Arc::new(Counters::new(Kind::Sink));
         let (sender, receiver) = channel(usize::MAX, usize::MAX, counters.clone());
-        for _ in 0..20 {
+        for _ in 0..batches {
             sender.send(batch(bytes)).await.unwrap();
         }
         let limits = Limits { events: 1, bytes: 100, wait: Duration::from_secs(1) };
@@ -138,8 +138,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_under_way_are_bounded_by_their_number_and_by_what_they_hold() {
-        assert_eq!(under_way(4, 1000).await, 4);
-        assert_eq!(under_way(4, HELD_BYTES / 2).await, 2);
-        assert_eq!(under_way(4, 2 * HELD_BYTES).await, 1, "what is larger goes alone");
+        assert_eq!(under_way(4, 6, 1000).await, 4);
+        assert_eq!(under_way(4, 6, HELD_BYTES / 2).await, 2);
+        assert_eq!(under_way(4, 3, 2 * HELD_BYTES).await, 1, "what is larger goes alone");
     }
 }

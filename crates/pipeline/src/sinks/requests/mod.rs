@@ -3,14 +3,12 @@
 
 mod backoff;
 mod batcher;
-mod compression;
 mod dispatch;
 mod request;
 mod settings;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use batcher::{Batcher, Form, Limits};
-pub(crate) use compression::{Compression, gzip};
 pub(crate) use dispatch::dispatch;
 pub(crate) use request::Request;
 pub(crate) use settings::Problems;

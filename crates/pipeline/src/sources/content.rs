@@ -1,0 +1,239 @@
+//! The bytes of a file or of standard input, inflated if they are gzip, as far as they are there.
+
+#![allow(clippy::disallowed_types, reason = "what is inflated here is taken block by block")]
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// What reading gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// So many bytes.
+    Bytes(usize),
+    /// All that is there was read.
+    End,
+}
+
+/// Bytes that may be read on when there are more of them.
+#[derive(Debug)]
+pub(super) struct Content<R> {
+    input: Input<R>,
+}
+
+#[derive(Debug)]
+enum Input<R> {
+    /// Too short to tell.
+    Unknown(BufReader<Growing<R>>),
+    Plain(BufReader<Growing<R>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Growing<R>>>>),
+    /// Something failed while it was taken apart.
+    Gone,
+}
+
+/// How much is read at once.
+const BLOCK: usize = 64 << 10;
+
+impl<R: Read> Content<R> {
+    /// Reads from the beginning. With `grows` the end is where it goes on later.
+    pub(super) fn new(read: R, grows: bool) -> Self {
+        let growing = Growing { read, grows, taken: 0 };
+        Content { input: Input::Unknown(BufReader::with_capacity(BLOCK, growing)) }
+    }
+
+    /// Reads as much as there is at once.
+    ///
+    /// # Errors
+    ///
+    /// As reading; what is no gzip any more is [`ErrorKind::InvalidInput`] or [`ErrorKind::InvalidData`], and what was cut off
+    /// [`ErrorKind::UnexpectedEof`].
+    pub(super) fn read(&mut self, block: &mut [u8]) -> io::Result<Step> {
+        if matches!(self.input, Input::Unknown(_)) && !self.look()? {
+            return Ok(Step::End);
+        }
+        let read = match &mut self.input {
+            Input::Plain(reader) => reader.read(block),
+            Input::Gzip(decoder) => decoder.read(block),
+            Input::Unknown(_) | Input::Gone => Ok(0),
+        };
+        match read {
+            Ok(0) => Ok(Step::End),
+            Ok(read) => Ok(Step::Bytes(read)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Step::End),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// From now on its end is its end.
+    pub(super) fn ends(&mut self) {
+        match &mut self.input {
+            Input::Unknown(reader) | Input::Plain(reader) => reader.get_mut().grows = false,
+            Input::Gzip(decoder) => decoder.get_mut().get_mut().grows = false,
+            Input::Gone => {}
+        }
+    }
+
+    pub(super) fn is_gzip(&self) -> bool {
+        matches!(self.input, Input::Gzip(_))
+    }
+
+    /// How many bytes were read of the file itself, as it lies there.
+    pub(super) fn taken(&self) -> u64 {
+        match &self.input {
+            Input::Unknown(reader) | Input::Plain(reader) => reader.get_ref().taken,
+            Input::Gzip(decoder) => decoder.get_ref().get_ref().taken,
+            Input::Gone => 0,
+        }
+    }
+
+    /// Looks whether it is gzip, and says whether there was enough of it.
+    fn look(&mut self) -> io::Result<bool> {
+        let Input::Unknown(reader) = &mut self.input else { return Ok(true) };
+        match reader.fill_buf() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        let Input::Unknown(reader) = std::mem::replace(&mut self.input, Input::Gone) else { return Ok(true) };
+        self.input = match reader.buffer().starts_with(&[0x1f, 0x8b]) {
+            true => Input::Gzip(Box::new(MultiGzDecoder::new(reader))),
+            false => Input::Plain(reader),
+        };
+        Ok(true)
+    }
+}
+
+impl<R: Read + Seek> Content<R> {
+    /// Goes to a position, in bytes of what [`read`](Self::read) gives.
+    pub(super) fn go_to(&mut self, position: u64) -> io::Result<()> {
+        self.input = match std::mem::replace(&mut self.input, Input::Gone) {
+            Input::Plain(mut reader) => {
+                reader.seek(SeekFrom::Start(position))?;
+                reader.get_mut().taken = position;
+                Input::Plain(reader)
+            }
+            Input::Gzip(decoder) => {
+                let mut growing = decoder.into_inner().into_inner();
+                growing.read.rewind()?;
+                growing.taken = 0;
+                Input::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BLOCK, growing))))
+            }
+            Input::Unknown(reader) => Input::Unknown(reader),
+            Input::Gone => Input::Gone,
+        };
+        let mut left = if self.is_gzip() { position } else { 0 };
+        let mut block = vec![0; BLOCK];
+        while left > 0 {
+            let most = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            match self.read(&mut block[..most])? {
+                Step::Bytes(read) => left -= read as u64,
+                Step::End => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that may grow: at its end it says that reading would block, which decoders carry on from.
+#[derive(Debug)]
+struct Growing<R> {
+    read: R,
+    grows: bool,
+    taken: u64,
+}
+
+impl<R: Read> Read for Growing<R> {
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        let read = self.read.read(block)?;
+        self.taken += read as u64;
+        if read == 0 && self.grows && !block.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Growing<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.read.seek(to)
+    }
+}
+
+/// Whether it is the compressed data that is wrong, and not reading it.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn all<R: Read>(content: &mut Content<R>) -> String {
+        let (mut text, mut block) = (Vec::new(), vec![0; 5]);
+        while let Step::Bytes(read) = content.read(&mut block).unwrap() {
+            text.extend_from_slice(&block[..read]);
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    /// A file that is written to by the test.
+    #[derive(Clone, Default)]
+    struct Written(std::rc::Rc<std::cell::RefCell<Cursor<Vec<u8>>>>);
+
+    impl Read for Written {
+        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+            self.0.borrow_mut().read(block)
+        }
+    }
+
+    #[test]
+    fn gzip_that_grows_member_by_member_and_byte_by_byte_is_read_on() {
+        let bytes = [gzip("one\n"), gzip("two\n")].concat();
+        let file = Written::default();
+        let mut content = Content::new(file.clone(), true);
+        let mut text = String::new();
+        for byte in bytes {
+            // Its first two bytes come at once, as of anything that is written in blocks.
+            file.0.borrow_mut().get_mut().push(byte);
+            if file.0.borrow().get_ref().len() > 1 {
+                text.push_str(&all(&mut content));
+            }
+        }
+        assert_eq!(text, "one\ntwo\n");
+        content.ends();
+        assert_eq!(content.read(&mut [0; 5]).unwrap(), Step::End);
+    }
+
+    #[test]
+    fn a_position_is_found_again_in_what_is_inflated_and_in_what_is_not() {
+        let text = "one\ntwo\nthree\n";
+        for bytes in [text.as_bytes().to_vec(), [gzip("one\nt"), gzip("wo\nthree\n")].concat()] {
+            let mut content = Content::new(Cursor::new(bytes), false);
+            assert_eq!(all(&mut content), text);
+            for position in [8, 0, 4, 14] {
+                content.go_to(position).unwrap();
+                assert_eq!(all(&mut content), text[position as usize..]);
+            }
+        }
+    }
+
+    #[test]
+    fn gzip_that_is_cut_off_says_so_once_it_is_at_its_end() {
+        let bytes = gzip("one\ntwo\n");
+        let mut content = Content::new(&bytes[..bytes.len() - 3], true);
+        assert_eq!(all(&mut content), "one\ntwo\n");
+        content.ends();
+        assert!(is_damage(&content.read(&mut [0; 5]).unwrap_err()));
+    }
+}
