@@ -7,10 +7,11 @@
 //!
 //! Counted is the command's CPU time, user and system, for 2,000 records of 500 default flow log events, less what it takes
 //! for one record. Inflating the same records with libdeflate, buffers reused, is the unit. Beside it the same job is done with
-//! the crate `vrl` alone, for a twentieth of the records. Rounds are interleaved; ratios are medians of the rounds' ratios.
+//! the crate `vrl` alone, for a twentieth of the records: as short as can be, and as users of Vector write it. Rounds are
+//! interleaved; ratios are medians of the rounds' ratios.
 //!
 //! Then: how much sooner two processors are done than one, beside inflating on two threads; and what memory the command takes
-//! while it reads a stream of four shards as fast as it can.
+//! while it reads a stream of four shards as fast as it can. `-- cpu`, `-- scaling` and `-- memory` measure one of them alone.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on should stop")]
 
 #[path = "../measure.rs"]
@@ -67,30 +68,47 @@ fn main() {
     std::fs::create_dir_all(&folder).unwrap();
     let mut flow_logs = FlowLogs::new(1).events_per_record(EVENTS_PER_RECORD);
     let records: Vec<Vec<u8>> = (0..RECORDS).map(|_| flow_logs.next_record().data).collect();
-    let (all, one) = (capture(&folder, "all", &records), capture(&folder, "one", &records[..1]));
-    let mut ratios: [[Vec<f64>; 2]; 3] = Default::default();
-    println!("{} events, CPU seconds: this, and VRL alone", RECORDS * EVENTS_PER_RECORD);
-    println!("round  inflate        filter            all          remap");
+    let is_wanted = |part: &str| {
+        let mut wanted = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
+        wanted.peek().is_none() || wanted.any(|wanted| wanted == part)
+    };
+    if is_wanted("cpu") {
+        measure_cpu(&folder, &records);
+    }
+    if is_wanted("scaling") {
+        scaling::measure(&folder, &records);
+    }
+    if is_wanted("memory") {
+        memory::measure(&folder, &records);
+    }
+}
+
+fn measure_cpu(folder: &Path, records: &[Vec<u8>]) {
+    let (all, one) = (capture(folder, "all", records), capture(folder, "one", &records[..1]));
+    let mut ratios: [[Vec<f64>; 3]; 3] = Default::default();
+    println!("{} events, CPU seconds: this, VRL alone, VRL as users of Vector write it", RECORDS * EVENTS_PER_RECORD);
+    println!("round  inflate                 filter                    all                  remap");
     for round in 1..=ROUNDS {
-        let unit = inflate(&records).as_secs_f64();
+        let unit = inflate(records).as_secs_f64();
         let mut shown = format!("{round:5}  {unit:7.3}");
         for (job, ratios) in JOBS.iter().zip(&mut ratios) {
-            let cpu = [&all, &one].map(|input| run(&mut pipeline(&folder, input, job.transform)).as_secs_f64());
+            let cpu = [&all, &one].map(|input| run(&mut pipeline(folder, input, job.transform)).as_secs_f64());
             let cpu = cpu[0] - cpu[1];
-            let alone = VrlAlone::new(job.program).run(&records[..FEW]).as_secs_f64() * (RECORDS / FEW) as f64;
-            ratios[0].push(cpu / unit);
-            ratios[1].push(alone / cpu);
-            shown.push_str(&format!("  {cpu:5.3} {alone:7.3}"));
+            let few = &records[..FEW];
+            let vrl = [VrlAlone::short(job.program).run(few), VrlAlone::usual(job.program).run(few)];
+            let [short, usual] = vrl.map(|time| time.as_secs_f64() * (RECORDS / FEW) as f64);
+            for (ratios, ratio) in ratios.iter_mut().zip([cpu / unit, short / cpu, usual / cpu]) {
+                ratios.push(ratio);
+            }
+            shown.push_str(&format!("  {cpu:6.3} {short:6.2} {usual:6.2}"));
         }
         println!("{shown}");
     }
     println!();
     for (job, ratios) in JOBS.iter().zip(&mut ratios) {
-        let [of_inflating, of_vrl] = ratios.each_mut().map(|ratios| median(ratios));
-        println!("{of_inflating:5.2} of inflating, VRL alone takes {of_vrl:5.1} times as much: {}", job.name);
+        let [of_inflating, short, usual] = ratios.each_mut().map(|ratios| median(ratios));
+        println!("{of_inflating:5.2} of inflating, VRL alone {short:4.1} and {usual:4.1} times as much: {}", job.name);
     }
-    scaling::measure(&folder, &all, &records);
-    memory::measure(&folder, &records);
 }
 
 fn median(values: &mut [f64]) -> f64 {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kinesis_logs_decoder::Decoded;
 
 /// What it keeps at most, in bytes: of what is more the allocator may make better use.
-const MAX_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// Where buffers wait. Clones share them.
 #[derive(Debug, Clone, Default)]

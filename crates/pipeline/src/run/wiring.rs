@@ -15,7 +15,7 @@ use crate::graph::{Edge, Graph};
 
 /// What transforms hold up while they work; what waits for sinks, their buffers say.
 const MAX_EVENTS: usize = 20_000;
-const MAX_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// What leads to the components, and away from them. While it is there no channel closes.
 #[derive(Default)]

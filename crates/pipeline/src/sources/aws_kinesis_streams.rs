@@ -249,7 +249,8 @@ impl Source for AwsKinesisStreams {
                     Unusable::TrimHorizon => UnusableCheckpoint::TrimHorizon,
                 })
                 .drain_timeout(drain_timeout)
-                .max_batch_bytes(BATCH_BYTES);
+                .max_batch_bytes(BATCH_BYTES)
+                .max_unsettled_bytes(UNSETTLED_BYTES, UNSETTLED_BYTES_OF_SHARD);
             if let Some(id) = &self.config.checkpoint.worker_id {
                 consumer = consumer.worker_id(id);
             }
@@ -337,6 +338,10 @@ impl AwsKinesisStreams {
 
 /// How many bytes of payload make a batch: as text some two megabytes, of which several are under way at once.
 const BATCH_BYTES: usize = 256 << 10;
+/// How many bytes of payload are read at most that nobody has answered for, of all shards and of one. A shard gives 2 MB a second,
+/// and sinks answer after a second or so.
+const UNSETTLED_BYTES: usize = 32 << 20;
+const UNSETTLED_BYTES_OF_SHARD: usize = 4 << 20;
 
 /// One stream that is being read.
 struct Reading {
