@@ -2,7 +2,7 @@
 //! shard that is split while it is read, and rows out of it.
 //!
 //! ```sh
-//! cargo run --release --example demo
+//! cargo run --release -p kinesis-logs-examples --example demo
 //! ```
 
 use std::time::{Duration, Instant};

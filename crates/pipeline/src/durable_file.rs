@@ -52,7 +52,9 @@ impl DurableFile {
     /// Appends the lines, and waits until the disk has them, and all that was written before.
     pub(crate) fn commit(&mut self, compression: Compression, now: Instant) -> Result<(), ComponentError> {
         self.used = now;
-        let committed = self.append(compression).and_then(|()| self.sync());
+        // What a disk lost that was to be flushed does not come back, whatever it says when it is asked again: that is the end,
+        // also where it had no room.
+        let committed = self.append(compression).and_then(|()| self.sync().map_err(io::Error::other));
         committed.map_err(|error| self.failed(error))
     }
 

@@ -181,6 +181,38 @@ async fn a_file_that_is_renamed_is_read_to_its_end_before_the_one_in_its_place()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_is_renamed_after_a_quiet_time_is_read_until_its_writer_knows() {
+    let folder = folder("quiet");
+    let log = folder.join("app.log");
+    append(&log, "1\n");
+    let following = Following::start(&folder, "quiet", "", "");
+    following.sees(&["1"]).await;
+    following.goes_on().await;
+    fs::rename(&log, folder.join("app.log.1")).unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    append(&folder.join("app.log.1"), "2\n");
+    following.sees(&["1", "2"]).await;
+    assert!(following.end().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_away_for_some_looks_is_read_on() {
+    let folder = folder("away");
+    let (log, elsewhere) = (folder.join("app.log"), folder.join("elsewhere"));
+    append(&log, "1\n");
+    let following = Following::start(&folder, "away", "", "");
+    following.sees(&["1"]).await;
+    fs::rename(&log, &elsewhere).unwrap();
+    following.goes_on().await;
+    append(&elsewhere, "2\n");
+    fs::rename(&elsewhere, &log).unwrap();
+    following.sees(&["1", "2"]).await;
+    append(&log, "3\n");
+    following.sees(&["1", "2", "3"]).await;
+    assert!(following.end().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_file_that_is_truncated_is_read_from_its_beginning() {
     let folder = folder("truncated");
     let log = folder.join("app.log");

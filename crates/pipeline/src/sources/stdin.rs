@@ -105,7 +105,13 @@ impl Source for Stdin {
                 break;
             }
         }
-        drop(taken);
+        // What was read already is not to be had again.
+        taken.close();
+        while let Some(Ok(read)) = taken.recv().await {
+            if decoding.send(read.into_records(), None, pending.acknowledgement()).await.is_err() {
+                break;
+            }
+        }
         decoding.finish().await;
         result.and(pending.settled().await)
     }

@@ -11,6 +11,8 @@ use crate::component::{Event, Problem, ValueRef};
 
 /// The longest that a value may be in a path, in bytes: names of files have at most 255.
 const MAX_VALUE: usize = 200;
+/// The longest that a name may be that several values make, so that one more can be told from it by what is put behind.
+const MAX_NAME: usize = 220;
 
 /// A path in which strftime's specifiers stand for an event's time, and `{{ name }}` for the value of a member, which cannot
 /// lead out of the folder that it is in.
@@ -94,6 +96,10 @@ impl PathTemplate {
             }
         }
         self.second = Some(time.as_second());
+        if self.has_fields && text.split('/').any(|name| name.len() > MAX_NAME) {
+            let names = text.split('/').map(|name| &name[..name.floor_char_boundary(MAX_NAME)]);
+            text = names.collect::<Vec<_>>().join("/");
+        }
         if text != self.text {
             self.path = PathBuf::from(&text);
             self.text = text;
@@ -144,6 +150,14 @@ mod tests {
             "out/2026-11-24/100%-08.ndjson out/2026-11-24/100%-09.ndjson"
         );
         assert_eq!(paths("out.ndjson", &[]), "out.ndjson");
+    }
+
+    #[test]
+    fn values_make_no_name_that_is_too_long_together() {
+        let long = Value::from("é".repeat(500));
+        let path = paths("out/{{ a }}-{{ b }}/{{ a }}{{ b }}", &[("a", long.clone()), ("b", long)]);
+        let lengths: Vec<usize> = path.split('/').map(str::len).collect();
+        assert_eq!(lengths, [3, 219, 220]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Files {
         for index in 0..self.tails.len() {
             let tail = &mut self.tails[index];
             let path = found.iter().position(|(inode, _)| *inode == tail.inode).map(|at| found.remove(at).1);
-            tail.is_gone = path.is_none();
+            tail.set_gone(path.is_none());
             let change = match path {
                 None => Change::None,
                 Some(path) => {
@@ -133,9 +133,10 @@ impl Files {
             }
             Err(error) => {
                 tail.has_more = false;
-                let (id, path) = (tail.id, tail.path.clone());
+                tail.look_again();
+                let (id, path, end) = (tail.id, tail.path.clone(), tail.position());
                 self.fail(&path, error)?;
-                Ok((id, Taken::default()))
+                Ok((id, Taken { units: Vec::new(), end }))
             }
         }
     }

@@ -97,6 +97,25 @@ impl Tail {
         Ok(())
     }
 
+    /// Notes whether it is no longer among those that are named.
+    pub(super) fn set_gone(&mut self, is_gone: bool) {
+        if is_gone && !self.is_gone {
+            // Who writes to it may not know yet: it is quiet from now on, if it is.
+            self.has_grown = true;
+        }
+        if !is_gone && self.is_gone {
+            // It has another name, or a look has missed it, and is read on.
+            (self.is_ending, self.is_finished) = (false, self.position == BEHIND_ALL);
+            (self.open, self.seen) = (None, None);
+        }
+        self.is_gone = is_gone;
+    }
+
+    /// Lets the next look see a change, whatever there is.
+    pub(super) fn look_again(&mut self) {
+        self.seen = None;
+    }
+
     /// Looks how the file at its path, which is this one, has changed.
     pub(super) fn look(&mut self) -> io::Result<Change> {
         let metadata = fs::metadata(&self.path)?;
@@ -181,6 +200,11 @@ impl Tail {
             }
         }
         Ok(taken)
+    }
+
+    /// How far it was read.
+    pub(super) fn position(&self) -> u64 {
+        self.position
     }
 
     fn taken(&self) -> u64 {
