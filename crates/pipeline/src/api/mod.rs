@@ -25,7 +25,24 @@ use crate::run::Metrics;
 /// How long the end waits for whoever is being answered.
 const MAX_END: Duration = Duration::from_secs(1);
 
-/// A server that listens.
+/// Its place, taken: whoever connects waits until there is a pipeline to tell of.
+#[derive(Debug)]
+pub(crate) struct Listener(TcpListener);
+
+impl Listener {
+    /// # Errors
+    ///
+    /// If it cannot listen there.
+    pub(crate) async fn bind(address: SocketAddr) -> Result<Self, ComponentError> {
+        TcpListener::bind(address).await.map(Listener).map_err(|error| {
+            ComponentError::new(format!("cannot listen at {address}, which is api.address"))
+                .caused_by(error)
+                .with_hint("set api.address to one that is free, or api.enabled = false")
+        })
+    }
+}
+
+/// A server that answers.
 #[derive(Debug)]
 pub(crate) struct Server {
     end: oneshot::Sender<()>,
@@ -33,25 +50,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens, and answers from now on.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot listen there.
-    pub(crate) async fn start(address: SocketAddr, metrics: Metrics) -> Result<Self, ComponentError> {
-        let listening = async {
-            let listener = TcpListener::bind(address).await?;
-            let bound = listener.local_addr()?;
-            Ok((listener, bound))
-        };
-        let (listener, address) = listening.await.map_err(|error: std::io::Error| {
-            ComponentError::new(format!("cannot listen at {address}, which is api.address"))
-                .caused_by(error)
-                .with_hint("set api.address to one that is free, or api.enabled = false")
-        })?;
-        tracing::info!(%address, "the API listens");
-        if !address.ip().is_loopback() {
-            tracing::warn!(%address, "the API answers everybody who can reach it, and asks nobody who they are");
+    /// Answers from now on, also those who have waited.
+    pub(crate) fn start(Listener(listener): Listener, metrics: Metrics) -> Self {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "the API listens");
+            if !address.ip().is_loopback() {
+                tracing::warn!(%address, "the API answers everybody who can reach it, and asks nobody who they are");
+            }
         }
         let (end, ended) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -63,7 +68,7 @@ impl Server {
                 tracing::error!(%error, "the API has ended");
             }
         });
-        Ok(Server { end, task })
+        Server { end, task }
     }
 
     /// Listens no more.

@@ -97,16 +97,18 @@ impl Pipeline {
     /// Outside a tokio runtime.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>, deadline: Duration) -> Report {
         #[cfg(feature = "api")]
-        let api = match self.design.config.api {
+        let listener = match self.design.config.api {
             None => None,
-            Some(address) => match crate::api::Server::start(address, self.metrics()).await {
-                Ok(server) => Some(server),
+            Some(address) => match crate::api::Listener::bind(address).await {
+                Ok(listener) => Some(listener),
                 Err(error) => return Report { api_failure: Some(error), ..Report::of(&self.metrics.components()) },
             },
         };
         let (_, nobody) = Reloader::new();
         let mut requests = std::mem::replace(&mut self.requests, nobody);
         let mut running = Running::start(self, deadline);
+        #[cfg(feature = "api")]
+        let api = listener.map(|listener| crate::api::Server::start(listener, running.metrics.clone()));
         tokio::pin!(shutdown);
         let mut end = None;
         loop {
