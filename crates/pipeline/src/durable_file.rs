@@ -20,8 +20,10 @@ use crate::compression::{Compression, pass_over_zstd_frame};
 pub(crate) struct DurableFile {
     path: PathBuf,
     file: Option<File>,
-    /// What was encoded and not committed.
-    pub(crate) lines: Vec<u8>,
+    /// What is to be appended, in order.
+    lines: Vec<Vec<u8>>,
+    /// What that was in, once it was appended.
+    spare: Vec<Vec<u8>>,
     /// How long it was after the last write that succeeded.
     len: u64,
     /// Whether something was written since the last commit.
@@ -38,6 +40,7 @@ impl DurableFile {
             path,
             file: None,
             lines: Vec::new(),
+            spare: Vec::new(),
             len: 0,
             is_written: false,
             used: Instant::now(),
@@ -47,6 +50,16 @@ impl DurableFile {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Takes lines that the next write or commit is to append.
+    pub(crate) fn push(&mut self, lines: Vec<u8>) {
+        self.lines.push(lines);
+    }
+
+    /// Buffers of lines that were appended, emptied.
+    pub(crate) fn take_spare(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        self.spare.drain(..)
     }
 
     /// Appends the lines, and waits until the disk has them, and all that was written before.
@@ -129,16 +142,19 @@ impl DurableFile {
             }
         };
         let written = match compression {
-            Compression::None => file.write_all(&self.lines),
+            Compression::None => self.lines.iter().try_for_each(|lines| file.write_all(lines)),
             // A member, or a frame, of its own.
-            Compression::Gzip | Compression::Zstd => file.write_all(&compression.compress(&self.lines)?),
+            Compression::Gzip | Compression::Zstd => file.write_all(&compression.compress(&self.lines.concat())?),
         };
         if let Err(error) = written {
             self.step_back()?;
             return Err(error);
         }
         self.len = file.metadata()?.len();
-        self.lines.clear();
+        self.lines.iter_mut().for_each(Vec::clear);
+        // Whoever does not take them has no use for them.
+        self.spare.clear();
+        self.spare.append(&mut self.lines);
         Ok(())
     }
 
@@ -251,7 +267,7 @@ mod tests {
 
     fn commit(path: &Path, compression: Compression, lines: &[u8]) -> Result<(), ComponentError> {
         let mut file = DurableFile::new(path.to_owned());
-        file.lines.extend_from_slice(lines);
+        file.push(lines.to_vec());
         file.commit(compression, Instant::now())
     }
 

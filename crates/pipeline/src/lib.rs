@@ -47,6 +47,7 @@ mod diagram;
 #[cfg(feature = "quarantine")]
 mod durable_file;
 mod graph;
+mod in_order;
 #[cfg(feature = "quarantine")]
 mod quarantine;
 #[cfg(feature = "rows")]

@@ -44,7 +44,7 @@ impl Keeper for Quarantine {
         let day = Timestamp::now().strftime("%Y-%m-%d");
         let path = self.folder.join(format!("{component}.{output}-{day}.ndjson"));
         let (files, shown) = (self.files.clone(), path.display().to_string());
-        let kept = tokio::task::spawn_blocking(move || commit(&files, path, &lines)).await;
+        let kept = tokio::task::spawn_blocking(move || commit(&files, path, lines)).await;
         match kept.map_err(|error| ComponentError::new("writing ended").caused_by(error)).flatten() {
             Ok(()) => {
                 let events = batch.len();
@@ -60,15 +60,17 @@ impl Keeper for Quarantine {
     }
 }
 
-fn commit(files: &Mutex<HashMap<PathBuf, DurableFile>>, path: PathBuf, lines: &[u8]) -> Result<(), ComponentError> {
+fn commit(files: &Mutex<HashMap<PathBuf, DurableFile>>, path: PathBuf, lines: Vec<u8>) -> Result<(), ComponentError> {
     let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
     // Those of days that have passed.
     if !files.contains_key(&path) {
         files.clear();
     }
     let file = files.entry(path.clone()).or_insert_with(|| DurableFile::new(path.clone()));
-    file.lines.extend_from_slice(lines);
+    file.push(lines);
     let committed = file.commit(Compression::None, Instant::now());
+    // There are few, and far between.
+    file.take_spare().for_each(drop);
     if committed.is_err() {
         // Opened anew, a part that was written is removed.
         files.remove(&path);

@@ -9,6 +9,7 @@ use tracing::Instrument;
 
 use super::decoding::{RecordDecoder, Records, Sorted};
 use crate::component::{Acknowledgement, Closed, Origin, Outputs};
+use crate::in_order::InOrder;
 
 /// Decodes several batches at once, and sends them on in the order in which their records came. What is under way when it is
 /// dropped is abandoned.
@@ -30,8 +31,7 @@ impl DecodingAhead {
     ///
     /// Outside a tokio runtime.
     pub(crate) fn new(decoder: RecordDecoder, mut outputs: Outputs) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let (under_way, mut decoded) = mpsc::channel::<JoinHandle<Sorted>>(processors);
+        let (under_way, mut decoded) = mpsc::channel::<JoinHandle<Sorted>>(InOrder::<()>::most());
         let mut sending = JoinSet::new();
         let send_on = async move {
             while let Some(next) = decoded.recv().await {
@@ -49,7 +49,7 @@ impl DecodingAhead {
     }
 
     /// Has the records' events sent on as one batch behind all before, and what cannot be decoded to the output `undecodable`;
-    /// one acknowledgement answers for both. Waits while there is as much under way as there are processors.
+    /// one acknowledgement answers for both. Waits while there is as much under way as processors can take up soon.
     ///
     /// # Errors
     ///

@@ -22,8 +22,13 @@ impl Input {
 
     /// The next batch; `None` if no more will come. Nothing is lost if it is not waited for to the end.
     pub async fn recv(&mut self) -> Option<Batch> {
+        self.recv_beside(false).await
+    }
+
+    /// The same, for those who may have work under way beside waiting: that does not count as idle.
+    pub(crate) async fn recv_beside(&mut self, is_busy: bool) -> Option<Batch> {
         let mut batch = {
-            let _waits = self.counters.wait();
+            let _waits = (!is_busy).then(|| self.counters.wait());
             self.receiver.recv().await?
         };
         self.counters.received(&mut batch);

@@ -34,6 +34,12 @@ pub trait Transform: Send {
     ///
     /// Why it cannot go on at all. An event that it cannot deal with is no such error: that goes to an output of its own.
     fn transform(&mut self, batch: Batch, emitted: &mut Emitted) -> Result<(), ComponentError>;
+
+    /// Another that does the same with any batch, if nothing of a batch is remembered for the next: then batches are
+    /// transformed several at once, and go on in their order all the same. By default `None`.
+    fn fork(&self) -> Option<Box<dyn Transform>> {
+        None
+    }
 }
 
 /// What a transform made of a batch.

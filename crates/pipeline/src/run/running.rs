@@ -18,6 +18,7 @@ use crate::component::{
     SourceContext, Transform, Way, WeakSender, Wires,
 };
 use crate::graph::Design;
+use crate::in_order::InOrder;
 
 /// A component that has its place among the others.
 pub(super) struct Member {
@@ -313,22 +314,69 @@ async fn run_source(source: Box<dyn Source>, context: SourceContext) -> Result<(
 
 async fn run_transform(
     mut transform: Box<dyn Transform>,
+    input: Input,
+    outputs: Outputs,
+) -> Result<(), ComponentError> {
+    let forks = std::iter::repeat_with(|| transform.fork()).take(InOrder::<()>::most());
+    match forks.collect::<Option<Vec<_>>>() {
+        Some(copies) => run_copies(copies, input, outputs).await,
+        None => run_alone(&mut *transform, input, outputs).await,
+    }
+}
+
+/// Transforms one batch after the other.
+async fn run_alone(
+    transform: &mut dyn Transform,
     mut input: Input,
     mut outputs: Outputs,
 ) -> Result<(), ComponentError> {
     let mut emitted = Emitted::default();
     while let Some(batch) = input.recv().await {
         transform.transform(batch, &mut emitted)?;
-        for (output, batch) in emitted.batches.drain(..) {
-            // Whoever has ended has told why, and its part is abandoned; others go on.
-            let _ = match output {
-                Way::Own => outputs.send(batch).await,
-                Way::Offered(output) => outputs.offer(&output, batch).await,
-                Way::SetAside(output) => outputs.send_to(&output, batch).await,
-            };
-        }
+        send_emitted(&mut emitted, &mut outputs).await;
         // A transform that always has work would keep others from theirs.
         tokio::task::yield_now().await;
     }
     Ok(())
+}
+
+/// Transforms as many batches at once as there are copies, and sends them on in order.
+async fn run_copies(
+    mut idle: Vec<Box<dyn Transform>>,
+    mut input: Input,
+    mut outputs: Outputs,
+) -> Result<(), ComponentError> {
+    let mut under_way = InOrder::new();
+    let mut has_ended = false;
+    while !has_ended || !under_way.is_empty() {
+        let is_busy = !under_way.is_empty();
+        tokio::select! {
+            biased;
+            (transform, mut emitted, result) = under_way.next() => {
+                result?;
+                send_emitted(&mut emitted, &mut outputs).await;
+                idle.push(transform);
+            }
+            batch = input.recv_beside(is_busy), if !has_ended && !idle.is_empty() => match (batch, idle.pop()) {
+                (Some(batch), Some(mut transform)) => under_way.begin(move || {
+                    let mut emitted = Emitted::default();
+                    let result: Result<(), ComponentError> = transform.transform(batch, &mut emitted);
+                    (transform, emitted, result)
+                }),
+                _ => has_ended = true,
+            },
+        }
+    }
+    Ok(())
+}
+
+async fn send_emitted(emitted: &mut Emitted, outputs: &mut Outputs) {
+    for (output, batch) in emitted.batches.drain(..) {
+        // Whoever has ended has told why, and its part is abandoned; others go on.
+        let _ = match output {
+            Way::Own => outputs.send(batch).await,
+            Way::Offered(output) => outputs.offer(&output, batch).await,
+            Way::SetAside(output) => outputs.send_to(&output, batch).await,
+        };
+    }
 }

@@ -27,6 +27,7 @@ impl TransformConfig for FilterConfig {
     }
 }
 
+#[derive(Clone)]
 struct Filter {
     condition: Condition,
 }
@@ -36,5 +37,9 @@ impl Transform for Filter {
         batch.retain(|event| self.condition.holds(event));
         emitted.push(batch);
         Ok(())
+    }
+
+    fn fork(&self) -> Option<Box<dyn Transform>> {
+        Some(Box::new(self.clone()))
     }
 }

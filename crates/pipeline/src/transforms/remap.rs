@@ -57,6 +57,7 @@ impl TransformConfig for RemapConfig {
     }
 }
 
+#[derive(Clone)]
 struct Remap {
     program: Program,
     config: RemapConfig,
@@ -96,6 +97,10 @@ impl Transform for Remap {
         }
         emitted.push(batch);
         Ok(())
+    }
+
+    fn fork(&self) -> Option<Box<dyn Transform>> {
+        Some(Box::new(self.clone()))
     }
 }
 

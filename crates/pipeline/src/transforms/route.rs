@@ -70,6 +70,7 @@ impl TransformConfig for RouteConfig {
     }
 }
 
+#[derive(Clone)]
 struct Route {
     routes: Vec<(Arc<str>, Condition)>,
     unmatched: Option<Arc<str>>,
@@ -99,5 +100,9 @@ impl Transform for Route {
             None => batch.acknowledge(Outcome::Delivered),
         }
         Ok(())
+    }
+
+    fn fork(&self) -> Option<Box<dyn Transform>> {
+        Some(Box::new(self.clone()))
     }
 }

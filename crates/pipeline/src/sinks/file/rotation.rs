@@ -104,7 +104,7 @@ mod tests {
             let path = folder.join("out.log");
             let now = Instant::now();
             let commit = |file: &mut DurableFile, text: &str| {
-                file.lines.extend_from_slice(text.as_bytes());
+                file.push(text.as_bytes().to_vec());
                 file.commit(Compression::None, now).unwrap();
             };
             let mut first = DurableFile::new(path.clone());

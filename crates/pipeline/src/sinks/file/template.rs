@@ -16,7 +16,7 @@ const MAX_NAME: usize = 220;
 
 /// A path in which strftime's specifiers stand for an event's time, and `{{ name }}` for the value of a member, which cannot
 /// lead out of the folder that it is in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct PathTemplate {
     parts: Vec<Part>,
     has_time: bool,
@@ -28,7 +28,7 @@ pub(super) struct PathTemplate {
     path: PathBuf,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Part {
     /// As it stands, with the time in it, and what the latest time made of it.
     Text { format: String, shown: String },

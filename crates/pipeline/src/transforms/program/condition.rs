@@ -90,6 +90,7 @@ impl ConditionConfig {
 }
 
 /// A compiled condition.
+#[derive(Clone)]
 pub(crate) enum Condition {
     /// Which says the same without an interpreter.
     Native(Native),

@@ -26,6 +26,18 @@ pub(crate) struct Program {
     wanted: Wanted,
 }
 
+impl Clone for Program {
+    /// The same program, which has seen no event yet.
+    fn clone(&self) -> Self {
+        Program {
+            compiled: self.compiled.clone(),
+            runtime: Runtime::default(),
+            target: EventTarget::new(),
+            wanted: self.wanted.clone(),
+        }
+    }
+}
+
 /// Why a program did not come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failed {

@@ -11,14 +11,14 @@ use vrl::path::{OwnedSegment, PathPrefix};
 use crate::component::{Event, Value, ValueRef};
 
 /// A condition that was recognised.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Native {
     expression: Expression,
     /// Texts without which it cannot hold for an event that lies as it was read: members of those stand in the line.
     needed: Vec<Finder<'static>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Expression {
     Literal(bool),
     Equals { name: String, literal: Literal },
@@ -27,7 +27,7 @@ enum Expression {
     Or(Box<[Expression; 2]>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Literal {
     Null,
     Boolean(bool),

@@ -10,7 +10,7 @@ use super::value::{from_event, to_event};
 use crate::component::{Changes, Event, ValueRef};
 
 /// What of an event a program may look at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Wanted {
     /// Members, and metadata.
     These { members: Vec<KeyString>, metadata: Vec<Metadata> },

@@ -1,0 +1,78 @@
+//! The files that lines are appended to: what blocks.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::rotation::RotateConfig;
+use crate::component::ComponentError;
+use crate::compression::Compression;
+use crate::durable_file::DurableFile;
+
+/// How many files stay open.
+const MAX_OPEN: usize = 256;
+
+/// Files by their paths.
+#[derive(Debug)]
+pub(super) struct Files {
+    files: HashMap<PathBuf, DurableFile>,
+    compression: Compression,
+    rotate: RotateConfig,
+    /// How long a file stays open that nothing comes for.
+    idle: Duration,
+}
+
+impl Files {
+    pub(super) fn new(compression: Compression, rotate: RotateConfig, idle: Duration) -> Self {
+        Files { files: HashMap::new(), compression, rotate, idle }
+    }
+
+    /// Takes lines that are to be appended to a file.
+    pub(super) fn push(&mut self, path: PathBuf, lines: Vec<u8>) {
+        self.files.entry(path).or_insert_with_key(|path| DurableFile::new(path.clone())).push(lines);
+    }
+
+    /// Appends what was taken, as far as that is better than to wait for the commit.
+    pub(super) fn write(&mut self) -> Result<(), ComponentError> {
+        if self.files.len() >= MAX_OPEN {
+            return Ok(());
+        }
+        self.files.values_mut().try_for_each(|file| file.write(self.compression))
+    }
+
+    /// Makes durable all that was taken; gives files that are complete their names, and closes those that are idle. If it fails,
+    /// it may be tried again.
+    pub(super) fn commit(&mut self, now: Instant) -> Result<(), ComponentError> {
+        let stay_open = self.files.len() <= MAX_OPEN;
+        for file in self.files.values_mut() {
+            if file.is_dirty() {
+                file.commit(self.compression, now)?;
+                if !stay_open {
+                    file.close();
+                }
+            }
+            self.rotate.rotate(file, now)?;
+        }
+        let (idle, rotate) = (self.idle, self.rotate);
+        self.files.retain(|_, file| {
+            let is_used = stay_open && now.duration_since(file.used) < idle;
+            if !is_used {
+                file.close();
+            }
+            is_used || rotate.due(file, now).is_some()
+        });
+        Ok(())
+    }
+
+    /// When the next file is complete by its age.
+    pub(super) fn next_complete(&self, now: Instant) -> Option<Instant> {
+        self.files.values().filter_map(|file| self.rotate.due(file, now)).min()
+    }
+
+    /// Buffers of lines that were appended, emptied.
+    pub(super) fn take_spare(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        self.files.values_mut().flat_map(DurableFile::take_spare)
+    }
+}
