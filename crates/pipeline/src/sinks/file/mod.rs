@@ -30,7 +30,7 @@ use crate::component::{
     Acknowledgement, Batch, BuildContext, BuildError, ComponentError, Input, Outcome, Sink, SinkConfig, SinkContext,
 };
 use crate::compression::Compression;
-use crate::durable_file::{DurableFile, is_full};
+use crate::durable_file::{DurableFile, Lengths, is_full};
 use crate::run::sleep_until;
 
 /// Appends events to files, a line each. An event counts as delivered when it is on the disk, about once a second; while the
@@ -83,6 +83,7 @@ impl SinkConfig for FileConfig {
                 rotate: self.rotate,
                 idle: Duration::from_secs(self.idle_timeout_secs),
                 files: HashMap::new(),
+                lengths: Lengths::default(),
                 current: None,
                 acknowledgements: Vec::new(),
                 collected: 0,
@@ -114,6 +115,8 @@ struct FileSink {
     rotate: RotateConfig,
     idle: Duration,
     files: HashMap<PathBuf, DurableFile>,
+    /// Of those that were closed.
+    lengths: Lengths,
     /// The file that was written to last, which is not among the others.
     current: Option<DurableFile>,
     /// Of batches whose lines are not committed yet.
@@ -166,7 +169,8 @@ impl FileSink {
             if let Some(other) = self.current.take_if(|file| file.path().as_os_str() != path.as_os_str()) {
                 self.files.insert(other.path().to_owned(), other);
             }
-            let open = || self.files.remove(path).unwrap_or_else(|| DurableFile::new(path.to_owned()));
+            let open =
+                || self.files.remove(path).unwrap_or_else(|| DurableFile::with_lengths(path.to_owned(), &self.lengths));
             let file = self.current.get_or_insert_with(open);
             let before = file.lines.len();
             self.encoder.encode(&event, &mut file.lines);
