@@ -70,8 +70,8 @@ impl Graph {
                 });
                 if !found && !may_be {
                     let others = outputs.iter().filter(|(_, from, _)| *from != to).map(|(name, ..)| name.as_str());
-                    let message = format!("no component puts out {:?}", input.name);
-                    mistakes.push(Mistake::at(input.place.clone(), message).hint(listed(&input.name, others)));
+                    let message = format!("no component puts out {:?}", input.written);
+                    mistakes.push(Mistake::at(input.place.clone(), message).hint(listed(&input.written, others)));
                 }
             }
         }
