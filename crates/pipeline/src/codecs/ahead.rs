@@ -37,7 +37,11 @@ impl DecodingAhead {
             while let Some(next) = decoded.recv().await {
                 let sent = match next.await {
                     Ok(sorted) => sorted.send(&mut outputs).await,
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        // The runtime is being shut down.
+                        Err(_) => break,
+                    },
                 };
                 if sent.is_err() {
                     break;
@@ -79,10 +83,15 @@ impl DecodingAhead {
     }
 
     /// Waits until all is sent on, and lets go of the outputs.
-    pub(crate) async fn finish(self) {
-        let DecodingAhead { under_way, mut sending, .. } = self;
-        drop(under_way);
-        sending.join_next().await;
+    ///
+    /// # Panics
+    ///
+    /// If decoding did.
+    pub(crate) async fn finish(mut self) {
+        let (closed, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut self.under_way, closed));
+        // Whoever has ended has told why, and what it did not take is abandoned.
+        let _ = self.ended().await;
     }
 
     /// Why nothing is sent on any more.

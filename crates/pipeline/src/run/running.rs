@@ -319,6 +319,7 @@ async fn run_transform(
     let mut emitted = Emitted::default();
     while let Some(batch) = input.recv().await {
         transform.transform(batch, &mut emitted)?;
+        outputs.count_errors(std::mem::take(&mut emitted.errors));
         for (output, batch) in emitted.batches.drain(..) {
             // Whoever has ended has told why, and its part is abandoned; others go on.
             let _ = match output {

@@ -89,6 +89,7 @@ impl Transform for Route {
                 holds
             });
             emitted.offer(name, taken);
+            condition.tell(emitted);
         }
         match &self.unmatched {
             Some(name) => {

@@ -93,6 +93,10 @@ impl SinkConfig for FileConfig {
             _ => Err(BuildError { problems }),
         }
     }
+
+    fn writes_alone(&self) -> Option<&str> {
+        Some(&self.path)
+    }
 }
 
 /// How long lines wait at most.
