@@ -138,7 +138,12 @@ impl Batch {
     pub(crate) fn event_bytes(&self) -> usize {
         match self.contents.decoded {
             // Made by hand, of what is rare.
-            0 => self.slots.iter().filter_map(|slot| slot.changes.as_ref()).map(|changes| changes.weight()).sum(),
+            0 => self
+                .slots
+                .iter()
+                .filter_map(|slot| slot.changes.as_ref())
+                .map(|changes| changes.weight_of_members())
+                .sum(),
             decoded => (self.contents.text as u128 * self.slots.len() as u128 / decoded as u128) as usize,
         }
     }
@@ -259,6 +264,8 @@ pub struct BatchBuilder {
     formats: Arc<Formats>,
     slots: Vec<Slot>,
     bytes: usize,
+    /// What was set of events that were made by hand.
+    changed: usize,
     decoded: usize,
     text: usize,
     origin: Option<Arc<Origin>>,
@@ -269,7 +276,7 @@ impl BatchBuilder {
     /// Starts a batch whose records' buffers are from `pool`, and go back there.
     pub(crate) fn new(formats: Arc<Formats>, pool: Pool) -> Self {
         let (records, slots) = (Vec::new(), Vec::new());
-        BatchBuilder { records, formats, slots, bytes: 0, decoded: 0, text: 0, origin: None, pool }
+        BatchBuilder { records, formats, slots, bytes: 0, changed: 0, decoded: 0, text: 0, origin: None, pool }
     }
 
     /// Adds a record's events.
@@ -292,11 +299,13 @@ impl BatchBuilder {
                 // The payload is what `members` are about.
                 let mut place = record.clone();
                 place.data = Default::default();
+                self.bytes += size_of::<(Record, Decoded)>();
                 self.records.push((place, Decoded::default()));
                 self.records.len() as u32 - 1
             }
             None => NONE,
         };
+        self.changed += members.weight();
         self.slots.push(Slot { record: index, event: NONE, changes: Some(Box::new(members)) });
     }
 
@@ -308,7 +317,7 @@ impl BatchBuilder {
 
     /// Roughly what the batch will take in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.slots.len() * size_of::<Slot>()
+        self.bytes + self.changed + self.slots.len() * size_of::<Slot>()
     }
 
     /// Whether nothing was added.
@@ -318,8 +327,31 @@ impl BatchBuilder {
 
     /// The batch, for which `acknowledgement` answers.
     pub fn build(self, acknowledgement: Acknowledgement) -> Batch {
-        let BatchBuilder { records, formats, slots, bytes, decoded, text, origin, pool } = self;
+        let BatchBuilder { records, formats, slots, bytes, changed: _, decoded, text, origin, pool } = self;
         let contents = Arc::new(Contents { records, formats, bytes, decoded, text, pool });
         Batch { contents, slots, acknowledgement, origin, left_out: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::Value;
+
+    #[test]
+    fn what_was_set_weighs_as_much_as_it_holds_however_deep() {
+        let text = || Value::from("x".repeat(1 << 20));
+        let nested = Value::Array(vec![Value::Object([("name".to_owned(), text())].into()), text()]);
+        for (name, value, least) in
+            [("text", text(), 1 << 20), ("nested", nested, 2 << 20), ("%metadata", text(), 1 << 20)]
+        {
+            let mut builder = Batch::builder(Arc::default());
+            let mut changes = Changes::default();
+            changes.set(name, value);
+            builder.event(None, changes);
+            assert!(builder.bytes() >= least, "{name}: {}", builder.bytes());
+            let batch = builder.build(Acknowledgement::none());
+            assert!((least..least + 1024).contains(&batch.bytes()), "{name}: {}", batch.bytes());
+        }
     }
 }

@@ -71,10 +71,20 @@ impl Changes {
         self.members.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
     }
 
-    /// What they take in memory, roughly, in bytes. Metadata does not count: it is there for those who set an event aside.
+    /// What they take in memory, roughly, in bytes: names are shared, values are not.
     pub(super) fn weight(&self) -> usize {
-        size_of::<Changes>() + self.members().count() * (size_of::<(Arc<str>, Option<Value>)>() + 32)
+        weight(self.members.iter().map(|(_, value)| value.as_ref()))
     }
+
+    /// The same without metadata, which is there for those who set an event aside.
+    pub(super) fn weight_of_members(&self) -> usize {
+        weight(self.members().map(|(_, value)| value))
+    }
+}
+
+fn weight<'a>(values: impl Iterator<Item = Option<&'a Value>>) -> usize {
+    let place = size_of::<(Arc<str>, Option<Value>)>() + 32;
+    size_of::<Changes>() + values.map(|value| place + value.map_or(0, Value::weight)).sum::<usize>()
 }
 
 /// A value of an event.
