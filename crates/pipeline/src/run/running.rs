@@ -1,5 +1,6 @@
 //! The components of a pipeline as tasks: how they begin, and how they end.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -102,6 +103,8 @@ pub(super) struct Running {
     pub(super) reload: Option<Reload>,
     /// Those that were removed, and have ended.
     pub(super) removed: Vec<Arc<Watched>>,
+    /// What there is one of in a process, and sources had for themselves.
+    pub(super) taken_alone: HashSet<&'static str>,
     failures: Vec<Failure>,
     unfinished: Vec<String>,
 }
@@ -121,6 +124,7 @@ impl Running {
             drain_timeout,
             reload: None,
             removed: Vec::new(),
+            taken_alone: HashSet::new(),
             failures: Vec::new(),
             unfinished: Vec::new(),
         };

@@ -46,6 +46,9 @@ pub(crate) fn taken(id: &str) -> Vec<u64> {
 #[derive(Debug, Clone, Deserialize)]
 struct Numbers {
     count: Option<u64>,
+    /// Whether nobody may have what it reads when it was read once.
+    #[serde(default)]
+    alone: bool,
     /// What only makes it another.
     #[serde(default, rename = "version")]
     _version: u64,
@@ -56,6 +59,10 @@ struct Numbers {
 impl SourceConfig for Numbers {
     fn build(&self, context: &BuildContext) -> Result<Box<dyn Source>, BuildError> {
         Ok(Box::new(Numbers { id: context.id.clone(), ..self.clone() }))
+    }
+
+    fn needs_alone(&self) -> Option<&'static str> {
+        self.alone.then_some("the one input")
     }
 }
 
