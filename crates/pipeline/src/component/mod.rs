@@ -25,6 +25,8 @@ mod value;
 mod watch;
 
 pub use ack::{Acknowledgement, Outcome};
+#[cfg(feature = "codecs")]
+pub(crate) use batch::Lines;
 pub use batch::{Batch, BatchBuilder, Fate, Origin};
 pub(crate) use built_in::BuiltIn;
 pub use error::{BuildError, ComponentError, Problem};
