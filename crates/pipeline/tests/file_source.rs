@@ -95,10 +95,15 @@ struct Following {
 impl Following {
     /// Follows `*.log` in a folder into the sink of that name.
     fn start(folder: &Path, sink: &str, source_keys: &str, sink_keys: &str) -> Self {
+        Following::behind(folder, sink, &format!("follow = true\n{source_keys}"), "in", sink_keys)
+    }
+
+    /// The same, with the sink behind what else is configured behind the source's keys.
+    fn behind(folder: &Path, sink: &str, source_keys: &str, input: &str, sink_keys: &str) -> Self {
         let toml = format!(
-            "data_dir = \"{folder}/data\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{folder}/*.log\"]\nfollow = true\n\
+            "data_dir = \"{folder}/data\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{folder}/*.log\"]\n\
              decoding.codec = \"lines\"\n{source_keys}\n[sinks.{sink}]\ntype = \"taking\"\n\
-             inputs = [\"in\", \"in.undecodable\"]\n{sink_keys}\n",
+             inputs = [\"{input}\", \"in.undecodable\"]\n{sink_keys}\n",
             folder = folder.display()
         );
         let registry = built_in().sink::<Taking>("taking");
@@ -268,6 +273,22 @@ async fn what_was_abandoned_is_read_again() {
     append(&log, "3\n");
     following.sees(&["1", "2", "3"]).await;
     assert!(following.end().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_abandoned_is_no_duplicate_of_itself() {
+    let folder = folder("again");
+    let log = folder.join("app.log");
+    append(&log, "1\n");
+    let dedupe = "follow = true\n[transforms.once]\ntype = \"dedupe\"\ninputs = [\"in\"]\nfields.match = [\"message\"]";
+    let following = Following::behind(&folder, "again", dedupe, "once", "abandon = [\"2\"]");
+    following.sees(&["1"]).await;
+    append(&log, "2\n");
+    following.sees(&["1", "2"]).await;
+    append(&log, "2\n3\n");
+    following.sees(&["1", "2", "3"]).await;
+    let report = following.end().await;
+    assert!(report.is_clean(), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]

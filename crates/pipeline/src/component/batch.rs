@@ -20,13 +20,15 @@ use super::pool::Pool;
 pub struct Origin {
     /// The source's name in the configuration.
     pub source: Arc<str>,
-    /// The stream's name.
+    /// The stream's name; of files `file`.
     pub stream: Arc<str>,
-    /// The shard's.
+    /// The shard's; of a file what it is known by whatever it is called, its device and inode.
     pub shard_id: kinesis_logs_source::ShardId,
-    /// What of the shard it covers.
+    /// What of the shard it covers, of a file in bytes.
     pub range: PositionRange,
-    /// A number that grows whenever the shard is taken up again: batches of one epoch come in order, without repeats.
+    /// A number that grows whenever the shard is taken up again, also by another component that takes a source's place: batches
+    /// of one epoch come in order, without repeats. Sources count from
+    /// [`SourceContext::first_epoch`](super::SourceContext::first_epoch) on.
     pub epoch: u64,
 }
 

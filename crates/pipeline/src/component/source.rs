@@ -57,11 +57,24 @@ pub struct SourceContext {
     pub drain_timeout: Duration,
     /// Where it may tell of the streams that it reads.
     pub streams: WatchedStreams,
+    /// Where the [epochs](super::Origin::epoch) of its batches begin. Of a source that took the place of another they are greater
+    /// than all of that, so that what it reads again is told from what repeats itself.
+    pub first_epoch: u64,
 }
 
+/// How many epochs a source may begin.
+const EPOCHS: u64 = 1 << 40;
+
 impl SourceContext {
-    pub(crate) fn new(outputs: Outputs, shutdown: Shutdown, drain_timeout: Duration, streams: WatchedStreams) -> Self {
-        SourceContext { outputs, shutdown, drain_timeout, streams }
+    /// What the pipeline's source `number` works with, counted from 0 in the order in which they start.
+    pub(crate) fn new(
+        outputs: Outputs,
+        shutdown: Shutdown,
+        drain_timeout: Duration,
+        streams: WatchedStreams,
+        number: u64,
+    ) -> Self {
+        SourceContext { outputs, shutdown, drain_timeout, streams, first_epoch: number.saturating_mul(EPOCHS) }
     }
 }
 

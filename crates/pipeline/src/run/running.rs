@@ -105,6 +105,8 @@ pub(super) struct Running {
     pub(super) removed: Vec<Arc<Watched>>,
     /// What there is one of in a process, and sources had for themselves.
     pub(super) taken_alone: HashSet<&'static str>,
+    /// How many sources were started.
+    sources: u64,
     failures: Vec<Failure>,
     unfinished: Vec<String>,
 }
@@ -125,6 +127,7 @@ impl Running {
             reload: None,
             removed: Vec::new(),
             taken_alone: HashSet::new(),
+            sources: 0,
             failures: Vec::new(),
             unfinished: Vec::new(),
         };
@@ -157,7 +160,9 @@ impl Running {
         match work {
             Work::Source(source, outputs, shutdown) => {
                 component.streams.clear();
-                let context = SourceContext::new(outputs, shutdown, self.drain_timeout, component.streams.clone());
+                let streams = component.streams.clone();
+                let context = SourceContext::new(outputs, shutdown, self.drain_timeout, streams, self.sources);
+                self.sources += 1;
                 self.tasks.spawn(run_source(source, context).instrument(span))
             }
             Work::Transform(transform, input, outputs) => {

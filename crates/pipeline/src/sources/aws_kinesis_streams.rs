@@ -225,7 +225,7 @@ struct AwsKinesisStreams {
 #[async_trait]
 impl Source for AwsKinesisStreams {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { outputs, mut shutdown, drain_timeout, streams } = context;
+        let SourceContext { outputs, mut shutdown, drain_timeout, streams, first_epoch } = context;
         let client = KinesisClient::connect(self.config.options()).await;
         let client = client.map_err(|error| ComponentError::new("cannot connect").caused_by(error))?;
         // If one stream cannot go on, the others are ended in an orderly way.
@@ -239,6 +239,7 @@ impl Source for AwsKinesisStreams {
                 outputs: outputs.clone(),
                 shutdown: ended.clone(),
                 watched: streams.clone(),
+                first_epoch,
             };
             let store = self.store(&client, &reading.stream).await?;
             let mut consumer = Consumer::builder(client.clone(), store, reading.stream.clone())
@@ -351,6 +352,7 @@ struct Reading {
     outputs: Outputs,
     shutdown: Shutdown,
     watched: WatchedStreams,
+    first_epoch: u64,
 }
 
 impl Reading {
@@ -358,7 +360,7 @@ impl Reading {
         self,
         consumer: kinesis_logs_source::ConsumerBuilder<KinesisClient, S>,
     ) -> Result<(), ComponentError> {
-        let Reading { stream, source, decoder, outputs, mut shutdown, watched } = self;
+        let Reading { stream, source, decoder, outputs, mut shutdown, watched, first_epoch } = self;
         let mut decoding = DecodingAhead::new(decoder, outputs);
         let mut deliveries = consumer.batches();
         watched.watch(Watched::new(&stream, &deliveries));
@@ -374,7 +376,7 @@ impl Reading {
                 None => return Ok(()),
                 Some(Err(error)) => break Some(failed(error)),
                 Some(Ok(delivery)) => {
-                    let (records, origin, acknowledgement) = take(delivery, &source, &rejected);
+                    let (records, origin, acknowledgement) = take(delivery, &source, first_epoch, &rejected);
                     if decoding.send(records, origin, acknowledgement).await.is_err() {
                         // Somebody behind it has failed, and said why; this source is being ended for it.
                         shutdown.requested().await;
@@ -409,11 +411,12 @@ impl Reading {
 fn take(
     delivery: Delivery,
     source: &Arc<str>,
+    first_epoch: u64,
     rejected: &Arc<Notify>,
 ) -> (Vec<kinesis_logs_source::Record>, Option<Origin>, Acknowledgement) {
     let (batch, acker) = delivery.split();
-    let origin =
-        batch.records.first().map(|record| Origin::new(source.clone(), record, acker.range().clone(), acker.epoch()));
+    let epoch = first_epoch + acker.epoch();
+    let origin = batch.records.first().map(|record| Origin::new(source.clone(), record, acker.range().clone(), epoch));
     let rejected = rejected.clone();
     let acknowledgement = Acknowledgement::new(move |outcome| match outcome {
         Outcome::Delivered => acker.settle(),

@@ -98,7 +98,7 @@ impl Window {
 #[async_trait]
 impl Source for Numbers {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { mut outputs, mut shutdown, .. } = context;
+        let SourceContext { mut outputs, mut shutdown, first_epoch, .. } = context;
         let mut window =
             Window { start: POSITIONS.lock().unwrap().get(&self.id).copied().unwrap_or(0), ..Window::default() };
         note(&self.id, format!("begins at {}", window.start));
@@ -146,6 +146,7 @@ impl Source for Numbers {
         }
         POSITIONS.lock().unwrap().insert(self.id.clone(), window.start);
         note(&self.id, format!("ends at {}", window.start));
+        note(&format!("{}'s epochs", self.id), format!("from {first_epoch}"));
         Ok(())
     }
 }

@@ -103,6 +103,7 @@ impl SourceConfig for FileConfig {
         }
         match self.decoding.build() {
             Ok(decoder) if problems.is_empty() => Ok(Box::new(FileSource {
+                id: context.id.as_str().into(),
                 include: self.include.clone(),
                 exclude,
                 follow: self.follow,

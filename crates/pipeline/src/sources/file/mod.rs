@@ -23,23 +23,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kinesis_logs_source::protocol::{Checkpoint, ExtendedSequenceNumber, PositionRange};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub(crate) use self::config::FileConfig;
 use self::config::ReadFrom;
-use self::files::Files;
-use self::positions::{FileId, Positions, Sent};
+use self::files::{Files, Piece};
+use self::identity::Inode;
+use self::positions::{Positions, Sent};
 use super::pending::rejected_error;
-use super::unit::{Cutting, Taken};
+use super::unit::Cutting;
 use crate::codecs::{DecodingAhead, RecordDecoder};
-use crate::component::{Acknowledgement, ComponentError, Outcome, Shutdown, Source, SourceContext};
+use crate::component::{Acknowledgement, ComponentError, Origin, Outcome, Shutdown, Source, SourceContext};
 
 /// How often checkpoints are written at most.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 struct FileSource {
+    /// Its name in the configuration.
+    id: Arc<str>,
     include: Vec<String>,
     exclude: Vec<glob::Pattern>,
     follow: bool,
@@ -54,9 +58,9 @@ struct FileSource {
 #[async_trait]
 impl Source for FileSource {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { outputs, shutdown, .. } = context;
+        let SourceContext { outputs, shutdown, first_epoch, .. } = context;
         let source: Arc<FileSource> = Arc::from(self);
-        let settled = Arc::new(Settled::default());
+        let settled = Arc::new(Settled::new(first_epoch));
         let (of, with) = (source.clone(), settled.clone());
         let mut files = Lent::new(move || Files::new(of, with)).await?;
         let are_remembered = source.checkpoints.is_some();
@@ -123,8 +127,8 @@ impl Reading {
     async fn read_all(&mut self, files: &mut Lent) -> Result<(), ComponentError> {
         let mut save = Instant::now() + SAVE_INTERVAL;
         while !self.is_over() {
-            let Some((file, taken)) = files.with(read_next).await? else { return Ok(()) };
-            self.send(file, taken).await;
+            let Some(piece) = files.with(read_next).await? else { return Ok(()) };
+            self.send(piece).await;
             if Instant::now() >= save {
                 files.with(Files::try_to_save).await?;
                 save = Instant::now() + SAVE_INTERVAL;
@@ -133,14 +137,15 @@ impl Reading {
         Ok(())
     }
 
-    async fn send(&mut self, file: FileId, taken: Taken) {
+    async fn send(&mut self, Piece { file, inode, taken }: Piece) {
         let sent = self.settled.lock().send(file, taken.end);
         let settled = self.settled.clone();
         let acknowledgement = Acknowledgement::new(move |outcome| settled.answer(sent, outcome));
         if taken.units.is_empty() {
             return acknowledgement.answer(Outcome::Delivered);
         }
-        if self.decoding.send(taken.into_records(), None, acknowledgement).await.is_err() {
+        let origin = sent.origin(&self.source.id, inode);
+        if self.decoding.send(taken.into_records(), Some(origin), acknowledgement).await.is_err() {
             // Somebody behind it has failed, and said why; this source is being ended for it.
             self.shutdown.requested().await;
         }
@@ -177,18 +182,37 @@ fn ended(error: tokio::task::JoinError) -> ComponentError {
     ComponentError::new("reading ended").caused_by(error)
 }
 
-fn read_next(files: &mut Files) -> Result<Option<(FileId, Taken)>, ComponentError> {
+fn read_next(files: &mut Files) -> Result<Option<Piece>, ComponentError> {
     files.next().map(|index| files.read(index)).transpose()
 }
 
 /// What is settled, for those who read and those who answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Settled {
     positions: Mutex<Positions>,
     changed: Notify,
 }
 
+impl Sent {
+    /// What the batch covers of the file at `inode`.
+    fn origin(self, source: &Arc<str>, inode: Inode) -> Origin {
+        let at = |position: u64| ExtendedSequenceNumber::new(position.to_string(), 0);
+        let from = if self.from == 0 { Checkpoint::TrimHorizon } else { Checkpoint::After(at(self.from)) };
+        Origin {
+            source: source.clone(),
+            stream: "file".into(),
+            shard_id: inode.id().into(),
+            range: PositionRange { from, to: at(self.end) },
+            epoch: self.epoch,
+        }
+    }
+}
+
 impl Settled {
+    fn new(first_epoch: u64) -> Self {
+        Settled { positions: Mutex::new(Positions::new(first_epoch)), changed: Notify::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Positions> {
         self.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,11 +12,18 @@ pub(super) type FileId = u64;
 pub(super) struct Sent {
     file: FileId,
     number: u64,
+    /// What of the file it covers, in bytes.
+    pub(super) from: u64,
+    pub(super) end: u64,
+    /// A number that is another whenever a file is read again.
+    pub(super) epoch: u64,
 }
 
 /// The batches of all files, and what was answered for them.
 #[derive(Debug, Default)]
 pub(super) struct Positions {
+    /// The next.
+    epoch: u64,
     files: HashMap<FileId, Window>,
     /// Batches that nobody has answered for.
     open: usize,
@@ -31,12 +38,24 @@ struct Window {
     first: u64,
     sent: VecDeque<(u64, Option<Outcome>)>,
     was_abandoned: bool,
+    epoch: u64,
 }
 
 impl Positions {
+    /// Epochs are counted from `epoch` on.
+    pub(super) fn new(epoch: u64) -> Self {
+        Positions { epoch, ..Positions::default() }
+    }
+
     /// A file of which all up to `position` is settled.
     pub(super) fn begin(&mut self, file: FileId, position: u64) {
-        self.files.insert(file, Window { position, ..Window::default() });
+        let epoch = self.next_epoch();
+        self.files.insert(file, Window { position, epoch, ..Window::default() });
+    }
+
+    fn next_epoch(&mut self) -> u64 {
+        self.epoch += 1;
+        self.epoch - 1
     }
 
     /// A file that nobody asks about any more.
@@ -47,9 +66,10 @@ impl Positions {
     /// A batch is being sent that goes up to `end`.
     pub(super) fn send(&mut self, file: FileId, end: u64) -> Sent {
         let window = self.files.entry(file).or_default();
+        let from = window.sent.back().map_or(window.position, |(end, _)| *end);
         window.sent.push_back((end, None));
         self.open += 1;
-        Sent { file, number: window.first + window.sent.len() as u64 - 1 }
+        Sent { file, number: window.first + window.sent.len() as u64 - 1, from, end, epoch: window.epoch }
     }
 
     /// A batch was answered for.
@@ -85,6 +105,7 @@ impl Positions {
 
     /// Where a file of which a batch was abandoned is to be read again, once all of it are answered for.
     pub(super) fn rewind(&mut self, file: FileId) -> Option<u64> {
+        let next_epoch = self.epoch;
         let window = self.files.get_mut(&file)?;
         if !window.was_abandoned || window.sent.iter().any(|(_, answer)| answer.is_none()) {
             return None;
@@ -94,6 +115,7 @@ impl Positions {
         self.abandoned -= again as u64;
         window.sent.clear();
         window.was_abandoned = false;
+        (window.epoch, self.epoch) = (next_epoch, next_epoch + 1);
         Some(window.position)
     }
 
@@ -151,6 +173,8 @@ mod tests {
         positions.answer(sent[2], Delivered);
         assert_eq!((positions.rewind(1), positions.rewind(1), positions.abandoned()), (Some(10), None, 0));
         let again = positions.send(1, 30);
+        assert_eq!((again.from, sent[1].from), (10, 10));
+        assert_ne!(again.epoch, sent[1].epoch, "what is read again is told from what was read before");
         positions.answer(again, Delivered);
         assert_eq!(positions.position(1), 30);
     }
