@@ -35,6 +35,12 @@ struct Taking {
     /// Keeps batches with these messages until its end, and then abandons them.
     #[serde(default)]
     hold: Vec<String>,
+    /// Abandons batches with this message whenever they come.
+    #[serde(default)]
+    poison: Option<String>,
+    /// How long it takes with each batch.
+    #[serde(default)]
+    takes_secs: u64,
     #[serde(skip)]
     id: String,
 }
@@ -57,6 +63,11 @@ impl Sink for Taking {
                     other => format!("{other:?}"),
                 })
                 .collect();
+            tokio::time::sleep(Duration::from_secs(self.takes_secs)).await;
+            if self.poison.as_ref().is_some_and(|poison| messages.contains(poison)) {
+                batch.acknowledge(Outcome::Abandoned);
+                continue;
+            }
             if let Some(at) = self.abandon.iter().position(|message| messages.contains(message)) {
                 self.abandon.remove(at);
                 batch.acknowledge(Outcome::Abandoned);
@@ -96,6 +107,11 @@ impl Following {
     /// Follows `*.log` in a folder into the sink of that name.
     fn start(folder: &Path, sink: &str, source_keys: &str, sink_keys: &str) -> Self {
         Following::behind(folder, sink, &format!("follow = true\n{source_keys}"), "in", sink_keys)
+    }
+
+    /// Reads what there is.
+    fn to_the_end(folder: &Path, sink: &str, source_keys: &str, sink_keys: &str) -> Self {
+        Following::behind(folder, sink, source_keys, "in", sink_keys)
     }
 
     /// The same, with the sink behind what else is configured behind the source's keys.
@@ -289,6 +305,47 @@ async fn what_was_abandoned_is_no_duplicate_of_itself() {
     following.sees(&["1", "2", "3"]).await;
     let report = following.end().await;
     assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_abandoned_again_and_again_goes_into_quarantine_and_reading_goes_on() {
+    let folder = folder("poison");
+    let log = folder.join("app.log");
+    append(&log, "1\n");
+    let following = Following::start(&folder, "poison", "", "poison = \"2\"");
+    following.sees(&["1"]).await;
+    append(&log, "2\n");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    append(&log, "3\n");
+    following.sees(&["1", "3"]).await;
+    following.goes_on().await;
+    let report = following.end().await;
+    assert!(report.is_clean(), "{report:?}");
+    let kept: Vec<String> = fs::read_dir(folder.join("data/quarantine"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("in.rejected-"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let kept: serde_json::Value = serde_json::from_str(&kept.concat()).expect("one record");
+    assert_eq!((kept["Data"].as_str(), kept["SequenceNumber"].as_str()), (Some("Mgo="), Some("2")), "{kept}");
+    assert_eq!(kept["Error"], "given up: abandoned 5 times");
+    let next = Following::start(&folder, "poison_next", "", "");
+    append(&log, "4\n");
+    next.sees(&["4"]).await;
+    assert!(next.end().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_to_the_end_that_was_not_delivered_says_so_also_if_the_next_goes_on_there() {
+    let folder = folder("bounded");
+    append(&folder.join("app.log"), "1\n2\n");
+    let keys = "ignore_checkpoints = false";
+    let once = Following::to_the_end(&folder, "bounded", keys, "abandon = [\"2\"]").running.await.unwrap();
+    let failure = once.failures.first().expect("it fails").error.to_string();
+    assert_eq!(failure, "1 batches were not delivered to all that take them, and the next run reads them again");
+    assert!(Following::to_the_end(&folder, "bounded_next", keys, "").running.await.unwrap().is_clean());
+    assert_eq!(taken("bounded_next"), ["1", "2"]);
 }
 
 #[tokio::test(start_paused = true)]

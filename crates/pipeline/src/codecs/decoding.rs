@@ -103,7 +103,7 @@ impl RecordDecoder {
         let mut aside = Batch::builder(self.formats.clone());
         for (record, error) in broken {
             tracing::warn!(stream = %record.stream, sequence_number = %record.sequence_number, %error, "undecodable");
-            aside.event(Some(&record), undecodable(&record, &error));
+            aside.event(Some(&record), as_captured(&record, &error));
         }
         for (record, lines) in whole {
             let mut decoded = self.pool.take();
@@ -111,7 +111,7 @@ impl RecordDecoder {
             decoder.decode_user_record_into(&record.data, &mut decoded);
             if let Some(error) = decoded.errors().first() {
                 tracing::warn!(shard = %record.shard_id, sequence_number = %record.sequence_number, %error, "undecodable");
-                aside.event(Some(&record), undecodable(&record, &error.to_string()));
+                aside.event(Some(&record), as_captured(&record, &error.to_string()));
             }
             match lines {
                 Some(lines) => batch.lines(record, decoded, lines),
@@ -159,8 +159,8 @@ impl Sorted {
     }
 }
 
-/// An event whose members are those of a captured record, so that its JSON can be read back.
-fn undecodable(record: &Record, error: &str) -> Changes {
+/// What an event says that is a captured record, with what is wrong with it: as JSON it can be read back.
+pub(crate) fn as_captured(record: &Record, error: &str) -> Changes {
     let mut members = Changes::default();
     if let serde_json::Value::Object(object) = captured::to_json(record, error) {
         for (name, value) in object {

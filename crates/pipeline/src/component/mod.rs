@@ -34,6 +34,8 @@ pub use error::{BuildError, ComponentError, Problem};
 pub(crate) use event::{CAUSE, flow_value, value_ref};
 pub use event::{Changes, Event, ValueRef};
 pub use input::Input;
+#[cfg(all(test, feature = "sources-aws_kinesis_streams"))]
+pub(crate) use input::Receiver;
 pub(crate) use input::{Sender, WeakSender, channel};
 pub use output::{Closed, Outputs};
 pub(crate) use output::{Keeper, Takers, Wires};

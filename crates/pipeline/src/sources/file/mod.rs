@@ -9,7 +9,7 @@
 //!
 //! What is read is sent in batches, each of one file. A file's position moves over those that all sinks have accepted, without
 //! a gap (`positions.rs`), and is what checkpoints say. If a batch is abandoned, its file is read again from its position once
-//! nothing else of it is under way.
+//! nothing else of it is under way. One that is abandoned again and again is set aside (`given_up.rs`).
 
 mod checkpoints;
 mod config;
@@ -32,10 +32,11 @@ use self::config::ReadFrom;
 use self::files::{Files, Piece};
 use self::identity::Inode;
 use self::positions::{Positions, Sent};
+use super::given_up::{REJECTED, given_up};
 use super::pending::rejected_error;
 use super::unit::Cutting;
 use crate::codecs::{DecodingAhead, RecordDecoder};
-use crate::component::{Acknowledgement, ComponentError, Origin, Outcome, Shutdown, Source, SourceContext};
+use crate::component::{Acknowledgement, ComponentError, Origin, Outcome, Outputs, Shutdown, Source, SourceContext};
 
 /// How often checkpoints are written at most.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,8 +65,9 @@ impl Source for FileSource {
         let (of, with) = (source.clone(), settled.clone());
         let mut files = Lent::new(move || Files::new(of, with)).await?;
         let are_remembered = source.checkpoints.is_some();
-        let decoding = DecodingAhead::new(source.decoder.clone(), outputs);
-        let reading = Reading { source, settled: settled.clone(), decoding, shutdown };
+        let (follows, asked) = (source.follow, shutdown.clone());
+        let decoding = DecodingAhead::new(source.decoder.clone(), outputs.clone());
+        let reading = Reading { source, settled: settled.clone(), decoding, outputs, shutdown };
         let read = reading.run(&mut files).await;
         settled.all().await;
         let saved = files.with(Files::save).await;
@@ -73,10 +75,13 @@ impl Source for FileSource {
         let positions = settled.lock();
         match (positions.rejected(), positions.abandoned()) {
             (0, 0) => Ok(()),
-            (0, _) if are_remembered => Ok(()),
-            (0, abandoned) => Err(ComponentError::new(format!(
-                "{abandoned} batches were not delivered to all that take them, and it is not remembered which"
-            ))),
+            // They come again, if not now.
+            (0, _) if are_remembered && (follows || asked.is_requested()) => Ok(()),
+            (0, abandoned) => {
+                let then = if are_remembered { "the next run reads them again" } else { "it is not remembered which" };
+                let what = format!("{abandoned} batches were not delivered to all that take them");
+                Err(ComponentError::new(format!("{what}, and {then}")))
+            }
             (rejected, _) => Err(rejected_error(format!("{rejected} batches"))),
         }
     }
@@ -86,6 +91,8 @@ struct Reading {
     source: Arc<FileSource>,
     settled: Arc<Settled>,
     decoding: DecodingAhead,
+    /// For what is set aside undecoded.
+    outputs: Outputs,
     shutdown: Shutdown,
 }
 
@@ -93,6 +100,7 @@ impl Reading {
     async fn run(mut self, files: &mut Lent) -> Result<(), ComponentError> {
         let read = self.read(files).await;
         // What lies behind has all of it then, and finishes.
+        drop(self.outputs);
         self.decoding.finish().await;
         read
     }
@@ -144,8 +152,13 @@ impl Reading {
         if taken.units.is_empty() {
             return acknowledgement.answer(Outcome::Delivered);
         }
-        let origin = sent.origin(&self.source.id, inode);
-        if self.decoding.send(taken.into_records(), Some(origin), acknowledgement).await.is_err() {
+        let (records, origin) = (taken.into_records(), sent.origin(&self.source.id, inode));
+        let is_given_up = self.settled.lock().is_given_up(sent);
+        let sent = match is_given_up {
+            true => self.outputs.send_to(REJECTED, given_up(records, Some(origin), acknowledgement)).await,
+            false => self.decoding.send(records, Some(origin), acknowledgement).await,
+        };
+        if sent.is_err() {
             // Somebody behind it has failed, and said why; this source is being ended for it.
             self.shutdown.requested().await;
         }

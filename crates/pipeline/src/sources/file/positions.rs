@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::component::Outcome;
+use crate::sources::given_up::Abandoned;
 
 /// One content of a file: a file that was truncated is another.
 pub(super) type FileId = u64;
@@ -39,6 +40,8 @@ struct Window {
     sent: VecDeque<(u64, Option<Outcome>)>,
     was_abandoned: bool,
     epoch: u64,
+    /// Batches that come again and again.
+    poison: Abandoned<u64>,
 }
 
 impl Positions {
@@ -81,6 +84,11 @@ impl Positions {
             Outcome::Abandoned => self.abandoned += 1,
         }
         let Some(window) = self.files.get_mut(&sent.file) else { return };
+        match outcome {
+            Outcome::Delivered => window.poison.delivered(&sent.from, &sent.end),
+            Outcome::Rejected => {}
+            Outcome::Abandoned => window.poison.abandoned(sent.from),
+        }
         let index = sent.number.checked_sub(window.first).and_then(|index| usize::try_from(index).ok());
         if let Some((_, answer)) = index.and_then(|index| window.sent.get_mut(index)) {
             *answer = Some(outcome);
@@ -117,6 +125,11 @@ impl Positions {
         window.was_abandoned = false;
         (window.epoch, self.epoch) = (next_epoch, next_epoch + 1);
         Some(window.position)
+    }
+
+    /// Whether a batch was abandoned so often that its records are to be set aside.
+    pub(super) fn is_given_up(&self, sent: Sent) -> bool {
+        self.files.get(&sent.file).is_some_and(|window| window.poison.is_given_up(&sent.from))
     }
 
     /// Whether all that was sent of a file was delivered.
