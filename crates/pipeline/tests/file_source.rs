@@ -337,6 +337,57 @@ async fn what_is_abandoned_again_and_again_goes_into_quarantine_and_reading_goes
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_is_replaced_waits_for_nobody_who_waits_for_it() {
+    let folder = folder("stalled");
+    let lines: String = (0..100).map(|number| format!("{number:04} {}\n", "x".repeat(120_000))).collect();
+    append(&folder.join("app.log"), lines);
+    let toml = |version: u64| {
+        format!(
+            "data_dir = \"{folder}/data\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{folder}/*.log\"]\nfollow = true\n\
+             decoding.codec = \"lines\"\nglob_minimum_cooldown_ms = {version}000\n[transforms.all]\ntype = \"filter\"\n\
+             inputs = [\"in\"]\ncondition = \"true\"\n[sinks.stalled_x]\ntype = \"taking\"\ninputs = [\"all\"]\n\
+             takes_secs = {version}\nbuffer.max_events = 1\n[sinks.stalled_y]\ntype = \"taking\"\ninputs = [\"in\"]\n\
+             abandon = [\"{version}\"]\n",
+            folder = folder.display()
+        )
+    };
+    let build = |version| {
+        let registry = built_in().sink::<Taking>("taking");
+        Pipeline::build(vec![ConfigFile::new("test", toml(version))], &registry).unwrap()
+    };
+    let pipeline = build(1);
+    let reloader = pipeline.reloader();
+    let (end, ended) = oneshot::channel::<()>();
+    let running = tokio::spawn(pipeline.run(async { drop(ended.await) }, Duration::from_secs(600)));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = tokio::time::Instant::now();
+    let reloaded = reloader.reload(build(2)).await.unwrap();
+    assert_eq!(reloaded.changed, ["in", "stalled_x", "stalled_y"]);
+    let took = before.elapsed();
+    assert!(
+        took < Duration::from_secs(200),
+        "{took:?}: what is under way takes its time, and no deadline is waited for"
+    );
+    for sink in ["stalled_x", "stalled_y"] {
+        for _ in 0..1000 {
+            if (0..100).all(|number| taken(sink).iter().any(|line| line.starts_with(&format!("{number:04} ")))) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        for number in 0..100 {
+            assert!(
+                taken(sink).iter().any(|line| line.starts_with(&format!("{number:04} "))),
+                "{sink} misses {number}"
+            );
+        }
+    }
+    end.send(()).unwrap();
+    let report = running.await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_to_the_end_that_was_not_delivered_says_so_also_if_the_next_goes_on_there() {
     let folder = folder("bounded");
     append(&folder.join("app.log"), "1\n2\n");

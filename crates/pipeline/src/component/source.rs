@@ -89,6 +89,14 @@ impl Shutdown {
         let _ = self.0.wait_for(|asked| *asked).await;
     }
 
+    /// Completes when the source has had some time to end. One that can read again what it has not sent on drops that then: what
+    /// takes it may wait for what ends behind this source.
+    #[cfg(feature = "sources")]
+    pub(crate) async fn overdue(&mut self) {
+        self.requested().await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+
     /// Whether the source is to end.
     pub fn is_requested(&self) -> bool {
         *self.0.borrow()

@@ -367,6 +367,7 @@ impl Reading {
         // For what is set aside undecoded.
         let mut aside = outputs;
         let poison = Poison::default();
+        let mut overdue = shutdown.clone();
         let mut deliveries = consumer.batches();
         watched.watch(Watched::new(&stream, &deliveries));
         let rejected = Arc::new(Notify::new());
@@ -383,9 +384,16 @@ impl Reading {
                 Some(Ok(delivery)) => {
                     let is_given_up = poison.has(&delivery);
                     let (records, origin, acknowledgement) = take(delivery, &source, first_epoch, &rejected, &poison);
-                    let sent = match is_given_up {
-                        true => aside.send_to(REJECTED, given_up(records.into(), origin, acknowledgement)).await,
-                        false => decoding.send(records, origin, acknowledgement).await,
+                    let send = async {
+                        match is_given_up {
+                            true => aside.send_to(REJECTED, given_up(records.into(), origin, acknowledgement)).await,
+                            false => decoding.send(records, origin, acknowledgement).await,
+                        }
+                    };
+                    let sent = tokio::select! {
+                        biased;
+                        sent = send => sent,
+                        () = overdue.overdue() => break None,
                     };
                     if sent.is_err() {
                         // Somebody behind it has failed, and said why; this source is being ended for it.
@@ -398,7 +406,10 @@ impl Reading {
         // What lies behind has all that was read, finishes now, and says what it has accepted. While it cannot, the consumer
         // waits for no longer than it may.
         let finish = async {
-            decoding.finish().await;
+            tokio::select! {
+                () = decoding.finish() => {}
+                () = overdue.overdue() => {}
+            }
             std::future::pending().await
         };
         let drain = async {

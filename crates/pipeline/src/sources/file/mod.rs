@@ -101,7 +101,11 @@ impl Reading {
         let read = self.read(files).await;
         // What lies behind has all of it then, and finishes.
         drop(self.outputs);
-        self.decoding.finish().await;
+        let can_read_again = self.source.checkpoints.is_some();
+        tokio::select! {
+            () = self.decoding.finish() => {}
+            () = self.shutdown.overdue(), if can_read_again => {}
+        }
         read
     }
 
@@ -136,7 +140,12 @@ impl Reading {
         let mut save = Instant::now() + SAVE_INTERVAL;
         while !self.is_over() {
             let Some(piece) = files.with(read_next).await? else { return Ok(()) };
-            self.send(piece).await;
+            let (can_read_again, mut overdue) = (self.source.checkpoints.is_some(), self.shutdown.clone());
+            tokio::select! {
+                biased;
+                () = self.send(piece) => {}
+                () = overdue.overdue(), if can_read_again => {}
+            }
             if Instant::now() >= save {
                 files.with(Files::try_to_save).await?;
                 save = Instant::now() + SAVE_INTERVAL;
