@@ -102,3 +102,28 @@ impl DecodingAhead {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codecs::DecodingConfig;
+    use crate::component::{Kind, Wires};
+    use crate::run::Counters;
+
+    /// How sending on ends if that is the last that was decoded.
+    async fn ended_by(last: JoinHandle<Sorted>) -> Result<(), tokio::task::JoinError> {
+        let outputs = Outputs::new("in", Arc::<Wires>::default(), Counters::new(Kind::Source).into(), None);
+        let decoding = DecodingAhead::new(DecodingConfig::default().build().unwrap(), outputs);
+        decoding.under_way.send(last).await.unwrap();
+        tokio::spawn(decoding.finish()).await
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_the_last_batch_is_told_and_a_task_that_was_cut_off_is_none() {
+        let panicked = ended_by(tokio::spawn(async { panic!("on purpose") })).await;
+        assert!(panicked.unwrap_err().is_panic());
+        let cut_off = tokio::spawn(std::future::pending());
+        cut_off.abort();
+        ended_by(cut_off).await.unwrap();
+    }
+}
