@@ -388,6 +388,36 @@ async fn a_source_that_is_replaced_waits_for_nobody_who_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_sinks_held_that_were_cut_off_is_not_given_up() {
+    let folder = folder("cut_off");
+    append(&folder.join("app.log"), "1\n2\n");
+    let build = |takes_secs: u64| {
+        let toml = format!(
+            "data_dir = \"{folder}/data\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{folder}/*.log\"]\nfollow = true\n\
+             decoding.codec = \"lines\"\n[sinks.cut_off]\ntype = \"taking\"\ninputs = [\"in\"]\ntakes_secs = {takes_secs}\n",
+            folder = folder.display()
+        );
+        let registry = built_in().sink::<Taking>("taking");
+        Pipeline::build(vec![ConfigFile::new("test", toml)], &registry).unwrap()
+    };
+    let pipeline = build(1_000_000);
+    let reloader = pipeline.reloader();
+    let (end, ended) = oneshot::channel::<()>();
+    let running = tokio::spawn(pipeline.run(async { drop(ended.await) }, Duration::from_secs(10)));
+    for time in 1..=8 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(reloader.reload(build(1_000_000 + time)).await.unwrap().changed, ["cut_off"]);
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    reloader.reload(build(0)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(taken("cut_off"), ["1", "2"]);
+    assert!(!folder.join("data/quarantine").exists());
+    end.send(()).unwrap();
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_to_the_end_that_was_not_delivered_says_so_also_if_the_next_goes_on_there() {
     let folder = folder("bounded");
     append(&folder.join("app.log"), "1\n2\n");

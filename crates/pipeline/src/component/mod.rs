@@ -43,7 +43,7 @@ pub(crate) use pool::Pool;
 pub(crate) use registry::Built;
 pub use registry::{Kind, Registry};
 pub use sink::{Sink, SinkConfig, SinkContext};
-pub(crate) use source::ShutdownSender;
+pub(crate) use source::{CutOffs, ShutdownSender};
 pub use source::{Shutdown, Source, SourceConfig, SourceContext};
 pub use transform::{Emitted, Transform, TransformConfig, Way};
 pub use value::Value;

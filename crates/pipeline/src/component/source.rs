@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -60,6 +61,23 @@ pub struct SourceContext {
     /// Where the [epochs](super::Origin::epoch) of its batches begin. Of a source that took the place of another they are greater
     /// than all of that, so that what it reads again is told from what repeats itself.
     pub first_epoch: u64,
+    /// Tells batches that were abandoned for what is in them from those that were cut off.
+    pub(crate) cut_offs: CutOffs,
+}
+
+/// How often components were cut off that had not ended by the deadline: what they held is abandoned, whatever it is. Clones count
+/// the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CutOffs(Arc<AtomicU64>);
+
+impl CutOffs {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// How many epochs a source may begin.
@@ -73,8 +91,10 @@ impl SourceContext {
         drain_timeout: Duration,
         streams: WatchedStreams,
         number: u64,
+        cut_offs: CutOffs,
     ) -> Self {
-        SourceContext { outputs, shutdown, drain_timeout, streams, first_epoch: number.saturating_mul(EPOCHS) }
+        let first_epoch = number.saturating_mul(EPOCHS);
+        SourceContext { outputs, shutdown, drain_timeout, streams, first_epoch, cut_offs }
     }
 }
 

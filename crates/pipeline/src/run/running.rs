@@ -15,7 +15,7 @@ use super::reload::{ReloadError, Reloaded};
 use super::report::{ComponentReport, Failure, Report};
 use super::{Pipeline, chain};
 use crate::component::{
-    ComponentError, Emitted, Input, Keeper, Outputs, Shutdown, ShutdownSender, Sink, SinkContext, Source,
+    ComponentError, CutOffs, Emitted, Input, Keeper, Outputs, Shutdown, ShutdownSender, Sink, SinkContext, Source,
     SourceContext, Transform, Way, WeakSender, Wires,
 };
 use crate::graph::Design;
@@ -105,6 +105,7 @@ pub(super) struct Running {
     pub(super) removed: Vec<Arc<Watched>>,
     /// What there is one of in a process, and sources had for themselves.
     pub(super) taken_alone: HashSet<&'static str>,
+    cut_offs: CutOffs,
     /// How many sources were started.
     sources: u64,
     failures: Vec<Failure>,
@@ -127,6 +128,7 @@ impl Running {
             reload: None,
             removed: Vec::new(),
             taken_alone: HashSet::new(),
+            cut_offs: CutOffs::default(),
             sources: 0,
             failures: Vec::new(),
             unfinished: Vec::new(),
@@ -161,7 +163,8 @@ impl Running {
             Work::Source(source, outputs, shutdown) => {
                 component.streams.clear();
                 let streams = component.streams.clone();
-                let context = SourceContext::new(outputs, shutdown, self.drain_timeout, streams, self.sources);
+                let (number, cut_offs) = (self.sources, self.cut_offs.clone());
+                let context = SourceContext::new(outputs, shutdown, self.drain_timeout, streams, number, cut_offs);
                 self.sources += 1;
                 self.tasks.spawn(run_source(source, context).instrument(span))
             }
@@ -266,6 +269,7 @@ impl Running {
         }
         let late: Vec<Arc<Watched>> = self.leaving.iter().map(|member| member.watched.clone()).collect();
         late.iter().for_each(|component| self.tell_cut_off(component));
+        self.cut_offs.add();
         for member in &self.leaving {
             if let Stage::Runs(task) = &member.stage {
                 task.abort();

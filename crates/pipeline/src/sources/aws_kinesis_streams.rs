@@ -23,7 +23,7 @@ use super::watched::Watched;
 use crate::aws::AuthConfig;
 use crate::codecs::{DecodingAhead, DecodingConfig, RecordDecoder, UNDECODABLE};
 use crate::component::{
-    Acknowledgement, BuildContext, BuildError, ComponentError, Origin, Outcome, Outputs, Problem, Shutdown,
+    Acknowledgement, BuildContext, BuildError, ComponentError, CutOffs, Origin, Outcome, Outputs, Problem, Shutdown,
     ShutdownSender, Source, SourceConfig, SourceContext, WatchedStreams,
 };
 
@@ -229,7 +229,7 @@ struct AwsKinesisStreams {
 #[async_trait]
 impl Source for AwsKinesisStreams {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { outputs, mut shutdown, drain_timeout, streams, first_epoch } = context;
+        let SourceContext { outputs, mut shutdown, drain_timeout, streams, first_epoch, cut_offs } = context;
         let client = KinesisClient::connect(self.config.options()).await;
         let client = client.map_err(|error| ComponentError::new("cannot connect").caused_by(error))?;
         // If one stream cannot go on, the others are ended in an orderly way.
@@ -244,6 +244,7 @@ impl Source for AwsKinesisStreams {
                 shutdown: ended.clone(),
                 watched: streams.clone(),
                 first_epoch,
+                cut_offs: cut_offs.clone(),
             };
             let store = self.store(&client, &reading.stream).await?;
             let mut consumer = Consumer::builder(client.clone(), store, reading.stream.clone())
@@ -355,6 +356,7 @@ struct Reading {
     shutdown: Shutdown,
     watched: WatchedStreams,
     first_epoch: u64,
+    cut_offs: CutOffs,
 }
 
 impl Reading {
@@ -362,11 +364,11 @@ impl Reading {
         self,
         consumer: kinesis_logs_source::ConsumerBuilder<A, S>,
     ) -> Result<(), ComponentError> {
-        let Reading { stream, source, decoder, outputs, mut shutdown, watched, first_epoch } = self;
+        let Reading { stream, source, decoder, outputs, mut shutdown, watched, first_epoch, cut_offs } = self;
         let mut decoding = DecodingAhead::new(decoder, outputs.clone());
         // For what is set aside undecoded.
         let mut aside = outputs;
-        let poison = Poison::default();
+        let poison = Poison { shards: Arc::default(), cut_offs };
         let mut overdue = shutdown.clone();
         let mut deliveries = consumer.batches();
         watched.watch(Watched::new(&stream, &deliveries));
@@ -441,8 +443,9 @@ fn take(
     let epoch = first_epoch + acker.epoch();
     let origin = batch.records.first().map(|record| Origin::new(source.clone(), record, acker.range().clone(), epoch));
     let (rejected, poison, shard) = (rejected.clone(), poison.clone(), batch.shard_id.clone());
+    let cut_offs = poison.cut_offs.get();
     let acknowledgement = Acknowledgement::new(move |outcome| {
-        poison.note(&shard, acker.range(), outcome);
+        poison.note(&shard, acker.range(), cut_offs, outcome);
         match outcome {
             Outcome::Delivered => acker.settle(),
             Outcome::Rejected => {
@@ -456,8 +459,11 @@ fn take(
 }
 
 /// Batches that come again and again, shard by shard.
-#[derive(Debug, Clone, Default)]
-struct Poison(Arc<Mutex<HashMap<ShardId, Abandoned<Checkpoint>>>>);
+#[derive(Debug, Clone)]
+struct Poison {
+    shards: Arc<Mutex<HashMap<ShardId, Abandoned<Checkpoint>>>>,
+    cut_offs: CutOffs,
+}
 
 impl Poison {
     /// Whether a batch was abandoned so often that its records are to be set aside.
@@ -466,7 +472,8 @@ impl Poison {
         shards.get(&delivery.batch().shard_id).is_some_and(|shard| shard.is_given_up(&delivery.acker().range().from))
     }
 
-    fn note(&self, shard: &ShardId, range: &PositionRange, outcome: Outcome) {
+    /// Notes what became of a batch; `cut_offs` is how often components had been cut off when it was sent.
+    fn note(&self, shard: &ShardId, range: &PositionRange, cut_offs: u64, outcome: Outcome) {
         let mut shards = self.lock();
         match outcome {
             Outcome::Delivered => {
@@ -476,13 +483,15 @@ impl Poison {
                     shards.remove(shard);
                 }
             }
-            Outcome::Rejected => {}
-            Outcome::Abandoned => shards.entry(shard.clone()).or_default().abandoned(range.from.clone()),
+            Outcome::Abandoned if cut_offs == self.cut_offs.get() => {
+                shards.entry(shard.clone()).or_default().abandoned(range.from.clone());
+            }
+            Outcome::Rejected | Outcome::Abandoned => {}
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ShardId, Abandoned<Checkpoint>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -535,6 +544,7 @@ mod tests {
                 shutdown,
                 watched: WatchedStreams::default(),
                 first_epoch: 0,
+                cut_offs: CutOffs::default(),
             };
             let consumer =
                 Consumer::builder(kinesis.clone(), store.clone(), "flows").start(StartPosition::TrimHorizon).seed(1);

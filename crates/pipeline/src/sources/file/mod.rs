@@ -36,7 +36,9 @@ use super::given_up::{REJECTED, given_up};
 use super::pending::rejected_error;
 use super::unit::Cutting;
 use crate::codecs::{DecodingAhead, RecordDecoder};
-use crate::component::{Acknowledgement, ComponentError, Origin, Outcome, Outputs, Shutdown, Source, SourceContext};
+use crate::component::{
+    Acknowledgement, ComponentError, CutOffs, Origin, Outcome, Outputs, Shutdown, Source, SourceContext,
+};
 
 /// How often checkpoints are written at most.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -59,9 +61,9 @@ struct FileSource {
 #[async_trait]
 impl Source for FileSource {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { outputs, shutdown, first_epoch, .. } = context;
+        let SourceContext { outputs, shutdown, first_epoch, cut_offs, .. } = context;
         let source: Arc<FileSource> = Arc::from(self);
-        let settled = Arc::new(Settled::new(first_epoch));
+        let settled = Arc::new(Settled::new(first_epoch, cut_offs));
         let (of, with) = (source.clone(), settled.clone());
         let mut files = Lent::new(move || Files::new(of, with)).await?;
         let are_remembered = source.checkpoints.is_some();
@@ -157,7 +159,8 @@ impl Reading {
     async fn send(&mut self, Piece { file, inode, taken }: Piece) {
         let sent = self.settled.lock().send(file, taken.end);
         let settled = self.settled.clone();
-        let acknowledgement = Acknowledgement::new(move |outcome| settled.answer(sent, outcome));
+        let cut_offs = settled.cut_offs.get();
+        let acknowledgement = Acknowledgement::new(move |outcome| settled.answer(sent, cut_offs, outcome));
         if taken.units.is_empty() {
             return acknowledgement.answer(Outcome::Delivered);
         }
@@ -213,6 +216,7 @@ fn read_next(files: &mut Files) -> Result<Option<Piece>, ComponentError> {
 struct Settled {
     positions: Mutex<Positions>,
     changed: Notify,
+    cut_offs: CutOffs,
 }
 
 impl Sent {
@@ -231,16 +235,16 @@ impl Sent {
 }
 
 impl Settled {
-    fn new(first_epoch: u64) -> Self {
-        Settled { positions: Mutex::new(Positions::new(first_epoch)), changed: Notify::new() }
+    fn new(first_epoch: u64, cut_offs: CutOffs) -> Self {
+        Settled { positions: Mutex::new(Positions::new(first_epoch)), changed: Notify::new(), cut_offs }
     }
 
     fn lock(&self) -> MutexGuard<'_, Positions> {
         self.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, sent: Sent, outcome: Outcome) {
-        self.lock().answer(sent, outcome);
+    fn answer(&self, sent: Sent, cut_offs: u64, outcome: Outcome) {
+        self.lock().answer(sent, outcome, self.cut_offs.get() != cut_offs);
         self.changed.notify_one();
     }
 

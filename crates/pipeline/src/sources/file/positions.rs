@@ -75,8 +75,8 @@ impl Positions {
         Sent { file, number: window.first + window.sent.len() as u64 - 1, from, end, epoch: window.epoch }
     }
 
-    /// A batch was answered for.
-    pub(super) fn answer(&mut self, sent: Sent, outcome: Outcome) {
+    /// A batch was answered for; `is_cut_off`: because who had it was cut off.
+    pub(super) fn answer(&mut self, sent: Sent, outcome: Outcome, is_cut_off: bool) {
         self.open -= 1;
         match outcome {
             Outcome::Delivered => {}
@@ -86,8 +86,8 @@ impl Positions {
         let Some(window) = self.files.get_mut(&sent.file) else { return };
         match outcome {
             Outcome::Delivered => window.poison.delivered(&sent.from, &sent.end),
-            Outcome::Rejected => {}
-            Outcome::Abandoned => window.poison.abandoned(sent.from),
+            Outcome::Abandoned if !is_cut_off => window.poison.abandoned(sent.from),
+            Outcome::Rejected | Outcome::Abandoned => {}
         }
         let index = sent.number.checked_sub(window.first).and_then(|index| usize::try_from(index).ok());
         if let Some((_, answer)) = index.and_then(|index| window.sent.get_mut(index)) {
@@ -165,12 +165,12 @@ mod tests {
         let mut positions = Positions::default();
         positions.begin(1, 10);
         let sent = [20, 30, 40, 50].map(|end| positions.send(1, end));
-        positions.answer(sent[1], Delivered);
+        positions.answer(sent[1], Delivered, false);
         assert_eq!(positions.position(1), 10);
-        positions.answer(sent[0], Delivered);
+        positions.answer(sent[0], Delivered, false);
         assert_eq!(positions.position(1), 30);
-        positions.answer(sent[2], Rejected);
-        positions.answer(sent[3], Delivered);
+        positions.answer(sent[2], Rejected, false);
+        positions.answer(sent[3], Delivered, false);
         assert_eq!((positions.position(1), positions.rejected()), (30, 1));
         assert!(positions.is_settled() && !positions.is_delivered(1));
     }
@@ -180,15 +180,15 @@ mod tests {
         let mut positions = Positions::default();
         positions.begin(1, 0);
         let sent = [10, 20, 30].map(|end| positions.send(1, end));
-        positions.answer(sent[0], Delivered);
-        positions.answer(sent[1], Abandoned);
+        positions.answer(sent[0], Delivered, false);
+        positions.answer(sent[1], Abandoned, false);
         assert_eq!((positions.is_abandoned(1), positions.rewind(1)), (true, None), "the third is under way");
-        positions.answer(sent[2], Delivered);
+        positions.answer(sent[2], Delivered, false);
         assert_eq!((positions.rewind(1), positions.rewind(1), positions.abandoned()), (Some(10), None, 0));
         let again = positions.send(1, 30);
         assert_eq!((again.from, sent[1].from), (10, 10));
         assert_ne!(again.epoch, sent[1].epoch, "what is read again is told from what was read before");
-        positions.answer(again, Delivered);
+        positions.answer(again, Delivered, false);
         assert_eq!(positions.position(1), 30);
     }
 
@@ -199,7 +199,7 @@ mod tests {
         let sent = positions.send(1, 10);
         positions.end(1);
         positions.begin(2, 0);
-        positions.answer(sent, Delivered);
+        positions.answer(sent, Delivered, false);
         assert_eq!((positions.position(2), positions.is_settled()), (0, true));
     }
 
@@ -215,7 +215,7 @@ mod tests {
             let sent: Vec<Sent> = (1..=outcomes.len()).map(|end| positions.send(1, end as u64)).collect();
             let first = order.index(outcomes.len());
             for index in (first..outcomes.len()).chain(0..first) {
-                positions.answer(sent[index], outcomes[index]);
+                positions.answer(sent[index], outcomes[index], false);
             }
             let expected = outcomes.iter().take_while(|outcome| **outcome == Delivered).count() as u64;
             prop_assert_eq!(positions.position(1), expected);
