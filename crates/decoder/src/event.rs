@@ -23,6 +23,21 @@ impl<'a> Event<'a> {
         self.get(self.event.message).unwrap_or_default()
     }
 
+    /// Where the message begins in the record's text, of [`Decoded::text_len`] bytes; `None` if it stands there with escapes,
+    /// or the event has none. The text of lines is what came, but for bytes that are no UTF-8, which make it longer.
+    ///
+    /// ```
+    /// use kinesis_logs_decoder::{Decoder, Payload};
+    ///
+    /// let mut decoder = Decoder::new().payload(Payload::Lines);
+    /// let decoded = decoder.decode(b"one\n\ntwo\n");
+    /// let offsets: Vec<_> = decoded.events().map(|event| event.message_offset()).collect();
+    /// assert_eq!(offsets, [Some(0), Some(5)]);
+    /// ```
+    pub fn message_offset(&self) -> Option<usize> {
+        self.event.message.start_in_text()
+    }
+
     /// The event's time in milliseconds since the Unix epoch; for flow logs their `start`.
     pub fn timestamp_millis(&self) -> Option<i64> {
         let digits = self.get(self.event.timestamp)?;

@@ -33,6 +33,11 @@ impl Span {
         buffer.get(start..start + (self.len_and_place & !UNESCAPED) as usize)
     }
 
+    /// Where it begins in the record's own text; `None` if it lies elsewhere, or is no piece.
+    pub(crate) fn start_in_text(self) -> Option<usize> {
+        (self.len_and_place & UNESCAPED == 0).then_some(self.start as usize)
+    }
+
     /// A piece of the buffer of unescaped strings.
     pub(crate) fn in_unescaped(start: usize, end: usize) -> Self {
         Span { start: start as u32, len_and_place: (end - start) as u32 | UNESCAPED }

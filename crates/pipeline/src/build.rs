@@ -71,7 +71,8 @@ pub(crate) fn part(component: &Component, config: &Config) -> Result<Option<Part
 }
 
 /// Puts a problem where it stands: at a key below `node`, or else at `place`.
-pub(crate) fn mistake(problem: Problem, mut node: &Node, mut place: Place, files: &[ConfigFile]) -> Mistake {
+pub(crate) fn mistake(problem: Problem, of: &Node, mut place: Place, files: &[ConfigFile]) -> Mistake {
+    let mut node = of;
     for key in &problem.keys {
         match node.get(key) {
             Some(inner) => (node, place) = (inner, inner.place.clone()),
@@ -81,12 +82,12 @@ pub(crate) fn mistake(problem: Problem, mut node: &Node, mut place: Place, files
     if let Some(within) = problem.within.and_then(|within| text_place(node, within, files)) {
         place = within;
     }
-    let mut mistake = Mistake::at(place, problem.message);
+    let mut mistake = Mistake::at(place, of.without_environment(&problem.message));
     if let Some(label) = problem.label {
-        mistake = mistake.label(label);
+        mistake = mistake.label(of.without_environment(&label));
     }
     match problem.hint {
-        Some(hint) => mistake.hint(hint),
+        Some(hint) => mistake.hint(of.without_environment(&hint)),
         None => mistake,
     }
 }

@@ -5,9 +5,11 @@
 
 #![allow(clippy::disallowed_types, reason = "what is inflated here is counted, not kept")]
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::bufread::GzDecoder;
 use tokio::time::Instant;
@@ -26,6 +28,7 @@ pub(crate) struct DurableFile {
     spare: Vec<Vec<u8>>,
     /// How long it was after the last write that succeeded.
     len: u64,
+    lengths: Lengths,
     /// Whether something was written since the last commit.
     is_written: bool,
     /// When it was last written to.
@@ -42,10 +45,17 @@ impl DurableFile {
             lines: Vec::new(),
             spare: Vec::new(),
             len: 0,
+            lengths: Lengths::default(),
             is_written: false,
             used: Instant::now(),
             begun: None,
         }
+    }
+
+    /// The same of a file that may have been closed before, by one that had the same `lengths`.
+    #[cfg(feature = "sinks-file")]
+    pub(crate) fn with_lengths(path: PathBuf, lengths: &Lengths) -> Self {
+        DurableFile { lengths: lengths.clone(), ..DurableFile::new(path) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -109,7 +119,9 @@ impl DurableFile {
 
     /// Lets go of the file, which is opened again when there is more to commit.
     pub(crate) fn close(&mut self) {
-        self.file = None;
+        if self.file.take().is_some() && !self.is_written {
+            self.lengths.note(&self.path, self.len);
+        }
     }
 
     /// Whether anything waits for a commit.
@@ -132,7 +144,7 @@ impl DurableFile {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = open(&self.path, compression)?;
+                let file = open(&self.path, compression, self.lengths.take(&self.path))?;
                 let metadata = file.metadata()?;
                 self.len = metadata.len();
                 let age = metadata.created().ok().and_then(|created| created.elapsed().ok()).unwrap_or_default();
@@ -175,21 +187,44 @@ impl DurableFile {
     }
 }
 
+/// How long files were when they were closed behind a commit: one that has that length still is complete, however long it takes to
+/// see that of a compressed one. Clones are of the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lengths(Arc<Mutex<HashMap<PathBuf, u64>>>);
+
+impl Lengths {
+    /// How many are remembered. Without it a file is looked through once more.
+    const MOST: usize = 1 << 16;
+
+    fn note(&self, path: &Path, len: u64) {
+        let mut lengths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lengths.len() >= Self::MOST {
+            lengths.clear();
+        }
+        lengths.insert(path.to_owned(), len);
+    }
+
+    fn take(&self, path: &Path) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(path)
+    }
+}
+
 /// Whether there will be room once somebody has made some.
 pub(crate) fn is_full(error: &ComponentError) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     cause.is_some_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
-/// Opens a file to append to, which is made with its folders if it is not there.
-fn open(path: &Path, compression: Compression) -> io::Result<File> {
+/// Opens a file to append to, which is made with its folders if it is not there. One that is as long as it is known to be
+/// complete is not looked through.
+fn open(path: &Path, compression: Compression, known: Option<u64>) -> io::Result<File> {
     fs::create_dir_all(folder(path))?;
     let is_new = !path.exists();
     let mut file = File::options().read(true).append(true).create(true).open(path)?;
     if is_new {
         // Its name must be as durable as what it holds.
         File::open(folder(path))?.sync_all()?;
-    } else {
+    } else if known.is_none_or(|known| file.metadata().is_ok_and(|metadata| metadata.len() != known)) {
         let complete = match compression {
             Compression::None => complete_lines(&mut file)?,
             Compression::Gzip => {
@@ -301,6 +336,29 @@ mod tests {
     fn a_zstd_frame_that_was_cut_off_anywhere_is_removed_and_nothing_else() {
         let inflate = |bytes: &[u8]| String::from_utf8(zstd::stream::decode_all(bytes).unwrap()).unwrap();
         cut_off_anywhere("frames", Compression::Zstd, inflate);
+    }
+
+    #[test]
+    fn a_file_that_was_closed_is_looked_through_again_only_if_it_has_another_length() {
+        let path = scratch("closed");
+        let lengths = Lengths::default();
+        let commit = |line: &[u8]| {
+            let mut file = DurableFile::with_lengths(path.clone(), &lengths);
+            file.push(line.to_vec());
+            file.commit(Compression::Gzip, Instant::now()).inspect(|()| file.close())
+        };
+        commit(b"one\n").unwrap();
+        // Whoever looks through it finds it damaged now.
+        let mut damaged = fs::read(&path).unwrap();
+        damaged[12] ^= 0xff;
+        fs::write(&path, &damaged).unwrap();
+        commit(b"two\n").unwrap();
+        let mut longer = fs::read(&path).unwrap();
+        assert!(longer.len() > damaged.len() && longer.starts_with(&damaged));
+        longer.push(0x1f);
+        fs::write(&path, &longer).unwrap();
+        commit(b"three\n").unwrap_err();
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -70,8 +70,8 @@ impl Graph {
                 });
                 if !found && !may_be {
                     let others = outputs.iter().filter(|(_, from, _)| *from != to).map(|(name, ..)| name.as_str());
-                    let message = format!("no component puts out {:?}", input.name);
-                    mistakes.push(Mistake::at(input.place.clone(), message).hint(listed(&input.name, others)));
+                    let message = format!("no component puts out {:?}", input.written);
+                    mistakes.push(Mistake::at(input.place.clone(), message).hint(listed(&input.written, others)));
                 }
             }
         }
@@ -84,6 +84,7 @@ impl Graph {
         let mut mistakes = Vec::new();
         self.find_dead_ends(&config.components, &mut mistakes);
         find_rivals(&config.components, &mut mistakes);
+        find_writers(&config.components, &mut mistakes);
         for kind in [Kind::Source, Kind::Sink] {
             if !config.components.iter().any(|component| component.kind == kind) {
                 let message = format!("the configuration has no {kind}");
@@ -154,6 +155,24 @@ impl Graph {
                 let hint = format!("name {name:?} among the inputs of a sink, or remove it");
                 mistakes.push(Mistake::at(component.place.clone(), message).hint(hint));
             }
+        }
+    }
+}
+
+/// Sinks that would write to the same path, where one could remove what another has half written.
+fn find_writers(components: &[Component], mistakes: &mut Vec<Mistake>) {
+    let mut taken: Vec<(&str, &Component)> = Vec::new();
+    for component in components {
+        let Some(Built::Sink(config)) = &component.config else { continue };
+        let Some(path) = config.writes_alone() else { continue };
+        match taken.iter().find(|(other, _)| *other == path) {
+            Some((_, first)) => {
+                let message = format!("sinks {:?} and {:?} would both write to the same path", first.id, component.id);
+                let hint = "give each its own, or let one of them take from all";
+                let mistake = Mistake::at(component.place.clone(), message).hint(hint);
+                mistakes.push(mistake.other(first.place.clone(), "the first of them"));
+            }
+            None => taken.push((path, component)),
         }
     }
 }

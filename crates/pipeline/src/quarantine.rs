@@ -90,6 +90,9 @@ fn write(event: &Event<'_>, component: &str, output: &str, lines: &mut Vec<u8>) 
     };
     let mut kept: Record = record.clone();
     kept.data = data.into();
+    if let Some(number) = event.sequence_number() {
+        kept.sequence_number = number.as_ref().into();
+    }
     let why = match event.get(CAUSE) {
         Some(ValueRef::Text(cause)) => format!("{output} by {component}: {cause}"),
         _ => format!("{output} by {component}"),

@@ -35,6 +35,12 @@ struct Taking {
     /// Keeps batches with these messages until its end, and then abandons them.
     #[serde(default)]
     hold: Vec<String>,
+    /// Abandons batches with this message whenever they come.
+    #[serde(default)]
+    poison: Option<String>,
+    /// How long it takes with each batch.
+    #[serde(default)]
+    takes_secs: u64,
     #[serde(skip)]
     id: String,
 }
@@ -57,6 +63,11 @@ impl Sink for Taking {
                     other => format!("{other:?}"),
                 })
                 .collect();
+            tokio::time::sleep(Duration::from_secs(self.takes_secs)).await;
+            if self.poison.as_ref().is_some_and(|poison| messages.contains(poison)) {
+                batch.acknowledge(Outcome::Abandoned);
+                continue;
+            }
             if let Some(at) = self.abandon.iter().position(|message| messages.contains(message)) {
                 self.abandon.remove(at);
                 batch.acknowledge(Outcome::Abandoned);
@@ -95,10 +106,20 @@ struct Following {
 impl Following {
     /// Follows `*.log` in a folder into the sink of that name.
     fn start(folder: &Path, sink: &str, source_keys: &str, sink_keys: &str) -> Self {
+        Following::behind(folder, sink, &format!("follow = true\n{source_keys}"), "in", sink_keys)
+    }
+
+    /// Reads what there is.
+    fn to_the_end(folder: &Path, sink: &str, source_keys: &str, sink_keys: &str) -> Self {
+        Following::behind(folder, sink, source_keys, "in", sink_keys)
+    }
+
+    /// The same, with the sink behind what else is configured behind the source's keys.
+    fn behind(folder: &Path, sink: &str, source_keys: &str, input: &str, sink_keys: &str) -> Self {
         let toml = format!(
-            "data_dir = \"{folder}/data\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{folder}/*.log\"]\nfollow = true\n\
+            "data_dir = \"{folder}/data\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{folder}/*.log\"]\n\
              decoding.codec = \"lines\"\n{source_keys}\n[sinks.{sink}]\ntype = \"taking\"\n\
-             inputs = [\"in\", \"in.undecodable\"]\n{sink_keys}\n",
+             inputs = [\"{input}\", \"in.undecodable\"]\n{sink_keys}\n",
             folder = folder.display()
         );
         let registry = built_in().sink::<Taking>("taking");
@@ -268,6 +289,144 @@ async fn what_was_abandoned_is_read_again() {
     append(&log, "3\n");
     following.sees(&["1", "2", "3"]).await;
     assert!(following.end().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_abandoned_is_no_duplicate_of_itself() {
+    let folder = folder("again");
+    let log = folder.join("app.log");
+    append(&log, "1\n");
+    let dedupe = "follow = true\n[transforms.once]\ntype = \"dedupe\"\ninputs = [\"in\"]\nfields.match = [\"message\"]";
+    let following = Following::behind(&folder, "again", dedupe, "once", "abandon = [\"2\"]");
+    following.sees(&["1"]).await;
+    append(&log, "2\n");
+    following.sees(&["1", "2"]).await;
+    append(&log, "2\n3\n");
+    following.sees(&["1", "2", "3"]).await;
+    let report = following.end().await;
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_abandoned_again_and_again_goes_into_quarantine_and_reading_goes_on() {
+    let folder = folder("poison");
+    let log = folder.join("app.log");
+    append(&log, "1\n");
+    let following = Following::start(&folder, "poison", "", "poison = \"2\"");
+    following.sees(&["1"]).await;
+    append(&log, "2\n");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    append(&log, "3\n");
+    following.sees(&["1", "3"]).await;
+    following.goes_on().await;
+    let report = following.end().await;
+    assert!(report.is_clean(), "{report:?}");
+    let kept: Vec<String> = fs::read_dir(folder.join("data/quarantine"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("in.rejected-"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let kept: serde_json::Value = serde_json::from_str(&kept.concat()).expect("one record");
+    assert_eq!((kept["Data"].as_str(), kept["SequenceNumber"].as_str()), (Some("Mgo="), Some("2")), "{kept}");
+    assert_eq!(kept["Error"], "given up: abandoned 5 times");
+    let next = Following::start(&folder, "poison_next", "", "");
+    append(&log, "4\n");
+    next.sees(&["4"]).await;
+    assert!(next.end().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_replaced_waits_for_nobody_who_waits_for_it() {
+    let folder = folder("stalled");
+    let lines: String = (0..100).map(|number| format!("{number:04} {}\n", "x".repeat(120_000))).collect();
+    append(&folder.join("app.log"), lines);
+    let toml = |version: u64| {
+        format!(
+            "data_dir = \"{folder}/data\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{folder}/*.log\"]\nfollow = true\n\
+             decoding.codec = \"lines\"\nglob_minimum_cooldown_ms = {version}000\n[transforms.all]\ntype = \"filter\"\n\
+             inputs = [\"in\"]\ncondition = \"true\"\n[sinks.stalled_x]\ntype = \"taking\"\ninputs = [\"all\"]\n\
+             takes_secs = {version}\nbuffer.max_events = 1\n[sinks.stalled_y]\ntype = \"taking\"\ninputs = [\"in\"]\n\
+             abandon = [\"{version}\"]\n",
+            folder = folder.display()
+        )
+    };
+    let build = |version| {
+        let registry = built_in().sink::<Taking>("taking");
+        Pipeline::build(vec![ConfigFile::new("test", toml(version))], &registry).unwrap()
+    };
+    let pipeline = build(1);
+    let reloader = pipeline.reloader();
+    let (end, ended) = oneshot::channel::<()>();
+    let running = tokio::spawn(pipeline.run(async { drop(ended.await) }, Duration::from_secs(600)));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = tokio::time::Instant::now();
+    let reloaded = reloader.reload(build(2)).await.unwrap();
+    assert_eq!(reloaded.changed, ["in", "stalled_x", "stalled_y"]);
+    let took = before.elapsed();
+    assert!(
+        took < Duration::from_secs(200),
+        "{took:?}: what is under way takes its time, and no deadline is waited for"
+    );
+    for sink in ["stalled_x", "stalled_y"] {
+        for _ in 0..1000 {
+            if (0..100).all(|number| taken(sink).iter().any(|line| line.starts_with(&format!("{number:04} ")))) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        for number in 0..100 {
+            assert!(
+                taken(sink).iter().any(|line| line.starts_with(&format!("{number:04} "))),
+                "{sink} misses {number}"
+            );
+        }
+    }
+    end.send(()).unwrap();
+    let report = running.await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_sinks_held_that_were_cut_off_is_not_given_up() {
+    let folder = folder("cut_off");
+    append(&folder.join("app.log"), "1\n2\n");
+    let build = |takes_secs: u64| {
+        let toml = format!(
+            "data_dir = \"{folder}/data\"\n[sources.in]\ntype = \"file\"\ninclude = [\"{folder}/*.log\"]\nfollow = true\n\
+             decoding.codec = \"lines\"\n[sinks.cut_off]\ntype = \"taking\"\ninputs = [\"in\"]\ntakes_secs = {takes_secs}\n",
+            folder = folder.display()
+        );
+        let registry = built_in().sink::<Taking>("taking");
+        Pipeline::build(vec![ConfigFile::new("test", toml)], &registry).unwrap()
+    };
+    let pipeline = build(1_000_000);
+    let reloader = pipeline.reloader();
+    let (end, ended) = oneshot::channel::<()>();
+    let running = tokio::spawn(pipeline.run(async { drop(ended.await) }, Duration::from_secs(10)));
+    for time in 1..=8 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(reloader.reload(build(1_000_000 + time)).await.unwrap().changed, ["cut_off"]);
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    reloader.reload(build(0)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(taken("cut_off"), ["1", "2"]);
+    assert!(!folder.join("data/quarantine").exists());
+    end.send(()).unwrap();
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_to_the_end_that_was_not_delivered_says_so_also_if_the_next_goes_on_there() {
+    let folder = folder("bounded");
+    append(&folder.join("app.log"), "1\n2\n");
+    let keys = "ignore_checkpoints = false";
+    let once = Following::to_the_end(&folder, "bounded", keys, "abandon = [\"2\"]").running.await.unwrap();
+    let failure = once.failures.first().expect("it fails").error.to_string();
+    assert_eq!(failure, "1 batches were not delivered to all that take them, and the next run reads them again");
+    assert!(Following::to_the_end(&folder, "bounded_next", keys, "").running.await.unwrap().is_clean());
+    assert_eq!(taken("bounded_next"), ["1", "2"]);
 }
 
 #[tokio::test(start_paused = true)]

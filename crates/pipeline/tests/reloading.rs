@@ -38,6 +38,46 @@ async fn a_sink_that_differs_is_replaced_and_the_others_never_stop() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_takes_the_place_of_another_counts_its_epochs_above_those() {
+    let toml = r#"
+        sources.epochs = { type = "numbers", version = 1 }
+        sinks.epochs_x = { type = "taking", mode = "deliver", inputs = ["epochs"] }
+    "#;
+    let running = Running::start(toml).await;
+    running.reload(&toml.replace("version = 1", "version = 2")).await;
+    pass(100).await;
+    assert!(running.end().await.is_clean());
+    assert_eq!(notes("epochs's epochs"), ["from 0".to_owned(), format!("from {}", 1_u64 << 40)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_reads_ahead_of_what_there_is_one_of_is_not_replaced_and_the_others_are() {
+    let toml = r#"
+        sources.alone = { type = "numbers", alone = true }
+        sinks.alone_x = { type = "taking", mode = "hold", inputs = ["alone"] }
+    "#;
+    let running = Running::start(toml).await;
+    let renamed = toml
+        .replace("alone =", "other =")
+        .replace("[\"alone\"]", "[\"other\"]")
+        .replace("other = true", "alone = true");
+    for next in [toml.replace("alone = true", "alone = true, version = 2"), renamed] {
+        match running.try_reload(&next).await {
+            Err(ReloadError::Refused(error)) => {
+                let shown = error.to_string();
+                assert!(shown.contains("the one input was read already") && shown.contains("start it anew"), "{shown}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(running.reload(&toml.replace("hold", "deliver")).await.changed, ["alone_x"]);
+    pass(100).await;
+    assert!(running.end().await.is_clean());
+    assert_in_order(&taken("alone_x"));
+    assert_eq!(times("alone", "begins at 0"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_configuration_changes_nothing() {
     let toml = r#"
         sources.same = { type = "numbers" }

@@ -37,7 +37,11 @@ impl DecodingAhead {
             while let Some(next) = decoded.recv().await {
                 let sent = match next.await {
                     Ok(sorted) => sorted.send(&mut outputs).await,
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        // The runtime is being shut down.
+                        Err(_) => break,
+                    },
                 };
                 if sent.is_err() {
                     break;
@@ -79,10 +83,15 @@ impl DecodingAhead {
     }
 
     /// Waits until all is sent on, and lets go of the outputs.
-    pub(crate) async fn finish(self) {
-        let DecodingAhead { under_way, mut sending, .. } = self;
-        drop(under_way);
-        sending.join_next().await;
+    ///
+    /// # Panics
+    ///
+    /// If decoding did.
+    pub(crate) async fn finish(mut self) {
+        let (closed, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut self.under_way, closed));
+        // Whoever has ended has told why, and what it did not take is abandoned.
+        let _ = self.ended().await;
     }
 
     /// Why nothing is sent on any more.
@@ -91,5 +100,30 @@ impl DecodingAhead {
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             _ => Err(Closed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codecs::DecodingConfig;
+    use crate::component::{Kind, Wires};
+    use crate::run::Counters;
+
+    /// How sending on ends if that is the last that was decoded.
+    async fn ended_by(last: JoinHandle<Sorted>) -> Result<(), tokio::task::JoinError> {
+        let outputs = Outputs::new("in", Arc::<Wires>::default(), Counters::new(Kind::Source).into(), None);
+        let decoding = DecodingAhead::new(DecodingConfig::default().build().unwrap(), outputs);
+        decoding.under_way.send(last).await.unwrap();
+        tokio::spawn(decoding.finish()).await
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_the_last_batch_is_told_and_a_task_that_was_cut_off_is_none() {
+        let panicked = ended_by(tokio::spawn(async { panic!("on purpose") })).await;
+        assert!(panicked.unwrap_err().is_panic());
+        let cut_off = tokio::spawn(std::future::pending());
+        cut_off.abort();
+        ended_by(cut_off).await.unwrap();
     }
 }

@@ -8,7 +8,9 @@ use kinesis_logs_source::Record;
 use serde::Deserialize;
 
 use crate::captured;
-use crate::component::{Acknowledgement, Batch, BatchBuilder, Changes, Closed, Origin, Outputs, Pool, Problem, Value};
+use crate::component::{
+    Acknowledgement, Batch, BatchBuilder, Changes, Closed, Lines, Origin, Outputs, Pool, Problem, Value,
+};
 use crate::config::OneOrMore;
 
 /// The output of what cannot be decoded.
@@ -101,17 +103,20 @@ impl RecordDecoder {
         let mut aside = Batch::builder(self.formats.clone());
         for (record, error) in broken {
             tracing::warn!(stream = %record.stream, sequence_number = %record.sequence_number, %error, "undecodable");
-            aside.event(Some(&record), undecodable(&record, &error));
+            aside.event(Some(&record), as_captured(&record, &error));
         }
-        for record in whole {
+        for (record, lines) in whole {
             let mut decoded = self.pool.take();
             // Containers were opened where records were read.
             decoder.decode_user_record_into(&record.data, &mut decoded);
             if let Some(error) = decoded.errors().first() {
                 tracing::warn!(shard = %record.shard_id, sequence_number = %record.sequence_number, %error, "undecodable");
-                aside.event(Some(&record), undecodable(&record, &error.to_string()));
+                aside.event(Some(&record), as_captured(&record, &error.to_string()));
             }
-            batch.record(record, decoded);
+            match lines {
+                Some(lines) => batch.lines(record, decoded, lines),
+                None => batch.record(record, decoded),
+            }
         }
         if let Some(origin) = origin {
             batch = batch.origin(origin);
@@ -125,15 +130,15 @@ impl RecordDecoder {
 /// Records of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
-    /// Those to be decoded.
-    pub(crate) whole: Vec<Record>,
+    /// Those to be decoded; where they are lines of a file, which.
+    pub(crate) whole: Vec<(Record, Option<Lines>)>,
     /// Those that are known to be undecodable, and why.
     pub(crate) broken: Vec<(Record, String)>,
 }
 
 impl From<Vec<Record>> for Records {
     fn from(whole: Vec<Record>) -> Self {
-        Records { whole, broken: Vec::new() }
+        Records { whole: whole.into_iter().map(|record| (record, None)).collect(), broken: Vec::new() }
     }
 }
 
@@ -154,8 +159,8 @@ impl Sorted {
     }
 }
 
-/// An event whose members are those of a captured record, so that its JSON can be read back.
-fn undecodable(record: &Record, error: &str) -> Changes {
+/// What an event says that is a captured record, with what is wrong with it: as JSON it can be read back.
+pub(crate) fn as_captured(record: &Record, error: &str) -> Changes {
     let mut members = Changes::default();
     if let serde_json::Value::Object(object) = captured::to_json(record, error) {
         for (name, value) in object {

@@ -9,6 +9,8 @@ mod native;
 mod template;
 
 pub(crate) use ahead::DecodingAhead;
+#[cfg(any(feature = "sources-aws_kinesis_streams", feature = "sources-file"))]
+pub(crate) use decoding::as_captured;
 pub(crate) use decoding::{DecodingConfig, RecordDecoder, Records, UNDECODABLE};
 pub(crate) use encoding::{Encoder, EncodingConfig};
 pub(crate) use field::FieldPath;

@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use kinesis_logs_decoder::Decoded;
 use kinesis_logs_decoder::flow_log::Formats;
+use kinesis_logs_decoder::{Decoded, Event as LogEvent};
 use kinesis_logs_source::Record;
 use kinesis_logs_source::protocol::PositionRange;
 
@@ -20,13 +20,15 @@ use super::pool::Pool;
 pub struct Origin {
     /// The source's name in the configuration.
     pub source: Arc<str>,
-    /// The stream's name.
+    /// The stream's name; of files `file`.
     pub stream: Arc<str>,
-    /// The shard's.
+    /// The shard's; of a file what it is known by whatever it is called, its device and inode.
     pub shard_id: kinesis_logs_source::ShardId,
-    /// What of the shard it covers.
+    /// What of the shard it covers, of a file in bytes.
     pub range: PositionRange,
-    /// A number that grows whenever the shard is taken up again: batches of one epoch come in order, without repeats.
+    /// A number that grows whenever the shard is taken up again, also by another component that takes a source's place: batches
+    /// of one epoch come in order, without repeats. Sources count from
+    /// [`SourceContext::first_epoch`](super::SourceContext::first_epoch) on.
     pub epoch: u64,
 }
 
@@ -71,6 +73,8 @@ pub enum Fate {
 #[derive(Debug)]
 struct Contents {
     records: Vec<(Record, Decoded)>,
+    /// Of the records that are lines of a file, which come in order, where those begin.
+    lines: Vec<LinesOf>,
     formats: Arc<Formats>,
     bytes: usize,
     /// Events that were decoded, and the bytes of their text.
@@ -97,11 +101,74 @@ struct Slot {
 
 const NONE: u32 = u32::MAX;
 
+/// Where the lines lie that make up a record: they are told apart by that, as how many are read together is chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lines {
+    /// At which byte of their file.
+    pub(crate) position: u64,
+    /// How long the header is that was put in front of them.
+    pub(crate) header: usize,
+}
+
+/// The lines of one of the records.
+#[derive(Debug)]
+struct LinesOf {
+    record: u32,
+    lines: Lines,
+    /// At which byte of the record's data each event begins, where its text is not the same bytes.
+    repaired: Option<Vec<usize>>,
+}
+
+impl LinesOf {
+    #[cfg(feature = "codecs")]
+    fn new(index: u32, lines: Lines, record: &Record, decoded: &Decoded) -> Self {
+        let is_same = decoded.errors().is_empty() && decoded.text_len() == record.data.len();
+        LinesOf { record: index, lines, repaired: (!is_same).then(|| offsets_in_data(&record.data, decoded)) }
+    }
+
+    /// At which byte of its file an event begins.
+    fn offset(&self, index: u32, event: &LogEvent<'_>) -> Option<u64> {
+        let offset = match &self.repaired {
+            Some(offsets) => *offsets.get(index as usize)?,
+            None => event.message_offset()?,
+        };
+        Some(self.lines.position + offset.checked_sub(self.lines.header)? as u64)
+    }
+}
+
+/// At which byte of a record's data each event begins, given that what is no UTF-8 was replaced in its text; nothing if the text
+/// is something else.
+#[cfg(feature = "codecs")]
+fn offsets_in_data(data: &[u8], decoded: &Decoded) -> Vec<usize> {
+    if String::from_utf8_lossy(data).len() != decoded.text_len() {
+        return Vec::new();
+    }
+    let mut chunks = data.utf8_chunks();
+    // Where the piece lies that is looked at, in the text and in the data, and how long it is in both.
+    let (mut text, mut at, mut len, mut len_in_data) = (0, 0, 0, 0);
+    let offsets = decoded.events().map_while(|event| {
+        let offset = event.message_offset()?;
+        while offset >= text + len {
+            let chunk = chunks.next()?;
+            (text, at) = (text + len, at + len_in_data);
+            len_in_data = chunk.valid().len() + chunk.invalid().len();
+            let replaced = if chunk.invalid().is_empty() { 0 } else { char::REPLACEMENT_CHARACTER.len_utf8() };
+            len = chunk.valid().len() + replaced;
+        }
+        Some(at + (offset - text))
+    });
+    offsets.collect()
+}
+
 impl Contents {
     fn event<'a>(&'a self, slot: &'a Slot) -> Event<'a> {
         let source = self.records.get(slot.record as usize);
+        let read = source.and_then(|(_, decoded)| decoded.event(slot.event as usize));
+        let lines = self.lines.binary_search_by_key(&slot.record, |lines| lines.record);
+        let lines = lines.ok().and_then(|place| self.lines.get(place));
         Event {
-            read: source.and_then(|(_, decoded)| decoded.event(slot.event as usize)),
+            offset: lines.zip(read.as_ref()).and_then(|(lines, event)| lines.offset(slot.event, event)),
+            read,
             record: source.map(|(record, _)| record),
             formats: &self.formats,
             changes: slot.changes.as_deref(),
@@ -138,7 +205,12 @@ impl Batch {
     pub(crate) fn event_bytes(&self) -> usize {
         match self.contents.decoded {
             // Made by hand, of what is rare.
-            0 => self.slots.iter().filter_map(|slot| slot.changes.as_ref()).map(|changes| changes.weight()).sum(),
+            0 => self
+                .slots
+                .iter()
+                .filter_map(|slot| slot.changes.as_ref())
+                .map(|changes| changes.weight_of_members())
+                .sum(),
             decoded => (self.contents.text as u128 * self.slots.len() as u128 / decoded as u128) as usize,
         }
     }
@@ -256,9 +328,12 @@ impl Batch {
 #[derive(Debug)]
 pub struct BatchBuilder {
     records: Vec<(Record, Decoded)>,
+    lines: Vec<LinesOf>,
     formats: Arc<Formats>,
     slots: Vec<Slot>,
     bytes: usize,
+    /// What was set of events that were made by hand.
+    changed: usize,
     decoded: usize,
     text: usize,
     origin: Option<Arc<Origin>>,
@@ -268,8 +343,8 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     /// Starts a batch whose records' buffers are from `pool`, and go back there.
     pub(crate) fn new(formats: Arc<Formats>, pool: Pool) -> Self {
-        let (records, slots) = (Vec::new(), Vec::new());
-        BatchBuilder { records, formats, slots, bytes: 0, decoded: 0, text: 0, origin: None, pool }
+        let (records, lines, slots) = (Vec::new(), Vec::new(), Vec::new());
+        BatchBuilder { records, lines, formats, slots, bytes: 0, changed: 0, decoded: 0, text: 0, origin: None, pool }
     }
 
     /// Adds a record's events.
@@ -284,6 +359,13 @@ impl BatchBuilder {
         self.records.push((record, decoded));
     }
 
+    /// Adds the events of a record that was put together of lines.
+    #[cfg(feature = "codecs")]
+    pub(crate) fn lines(&mut self, record: Record, decoded: Decoded, lines: Lines) {
+        self.lines.push(LinesOf::new(self.records.len() as u32, lines, &record, &decoded));
+        self.record(record, decoded);
+    }
+
     /// Adds an event that says `members`, of a record that it tells where it came from.
     pub fn event(&mut self, record: Option<&Record>, mut members: Changes) {
         members.replaced_all();
@@ -292,11 +374,13 @@ impl BatchBuilder {
                 // The payload is what `members` are about.
                 let mut place = record.clone();
                 place.data = Default::default();
+                self.bytes += size_of::<(Record, Decoded)>();
                 self.records.push((place, Decoded::default()));
                 self.records.len() as u32 - 1
             }
             None => NONE,
         };
+        self.changed += members.weight();
         self.slots.push(Slot { record: index, event: NONE, changes: Some(Box::new(members)) });
     }
 
@@ -308,7 +392,7 @@ impl BatchBuilder {
 
     /// Roughly what the batch will take in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.slots.len() * size_of::<Slot>()
+        self.bytes + self.changed + self.slots.len() * size_of::<Slot>()
     }
 
     /// Whether nothing was added.
@@ -318,8 +402,31 @@ impl BatchBuilder {
 
     /// The batch, for which `acknowledgement` answers.
     pub fn build(self, acknowledgement: Acknowledgement) -> Batch {
-        let BatchBuilder { records, formats, slots, bytes, decoded, text, origin, pool } = self;
-        let contents = Arc::new(Contents { records, formats, bytes, decoded, text, pool });
+        let BatchBuilder { records, lines, formats, slots, bytes, changed: _, decoded, text, origin, pool } = self;
+        let contents = Arc::new(Contents { records, lines, formats, bytes, decoded, text, pool });
         Batch { contents, slots, acknowledgement, origin, left_out: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::Value;
+
+    #[test]
+    fn what_was_set_weighs_as_much_as_it_holds_however_deep() {
+        let text = || Value::from("x".repeat(1 << 20));
+        let nested = Value::Array(vec![Value::Object([("name".to_owned(), text())].into()), text()]);
+        for (name, value, least) in
+            [("text", text(), 1 << 20), ("nested", nested, 2 << 20), ("%metadata", text(), 1 << 20)]
+        {
+            let mut builder = Batch::builder(Arc::default());
+            let mut changes = Changes::default();
+            changes.set(name, value);
+            builder.event(None, changes);
+            assert!(builder.bytes() >= least, "{name}: {}", builder.bytes());
+            let batch = builder.build(Acknowledgement::none());
+            assert!((least..least + 1024).contains(&batch.bytes()), "{name}: {}", batch.bytes());
+        }
     }
 }

@@ -71,10 +71,20 @@ impl Changes {
         self.members.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
     }
 
-    /// What they take in memory, roughly, in bytes. Metadata does not count: it is there for those who set an event aside.
+    /// What they take in memory, roughly, in bytes: names are shared, values are not.
     pub(super) fn weight(&self) -> usize {
-        size_of::<Changes>() + self.members().count() * (size_of::<(Arc<str>, Option<Value>)>() + 32)
+        weight(self.members.iter().map(|(_, value)| value.as_ref()))
     }
+
+    /// The same without metadata, which is there for those who set an event aside.
+    pub(super) fn weight_of_members(&self) -> usize {
+        weight(self.members().map(|(_, value)| value))
+    }
+}
+
+fn weight<'a>(values: impl Iterator<Item = Option<&'a Value>>) -> usize {
+    let place = size_of::<(Arc<str>, Option<Value>)>() + 32;
+    size_of::<Changes>() + values.map(|value| place + value.map_or(0, Value::weight)).sum::<usize>()
 }
 
 /// A value of an event.
@@ -119,7 +129,8 @@ impl ValueRef<'_> {
 /// | `extracted_fields` | an object of what a filter pattern extracted, as it came |
 /// | `%aws.owner`, `.log_group`, `.log_stream`, `.event_id`, `.policy_level`, `.subscription_filters` | what the envelope says |
 /// | `%kinesis.stream`, `.shard_id`, `.sequence_number`, `.sub_sequence_number`, `.partition_key`, `.arrival` | where it was read |
-/// | `%kinesis.event_index` | which event of its record it is, from 0; with `.stream`, `.shard_id` and the two numbers it names the event for good |
+/// | `%kinesis.event_index` | which event of its record it is, from 0; with `.stream`, `.shard_id` and the two numbers it names what was read for good |
+/// | | of a line of a file `.sequence_number` is the byte at which it begins, however many were read together |
 /// | `%rejected` | of what a sink rejected: why |
 /// | anything else | what a transform put there |
 #[derive(Debug)]
@@ -130,6 +141,8 @@ pub struct Event<'a> {
     pub(super) changes: Option<&'a Changes>,
     pub(super) flow: OnceCell<Option<FlowLog<'a>>>,
     pub(super) index: Option<u32>,
+    /// If the record is lines of a file, at which byte of that it begins.
+    pub(super) offset: Option<u64>,
 }
 
 impl<'a> Event<'a> {
@@ -160,9 +173,18 @@ impl<'a> Event<'a> {
         self.record
     }
 
-    /// Which event of its record it is, from 0; `None` if a component made it.
+    /// Which event of its record it is, from 0; `None` if a component made it. A line of a file is a record of its own, whatever
+    /// it was read with.
     pub fn index(&self) -> Option<u32> {
-        self.index
+        self.index.map(|index| if self.offset.is_some() { 0 } else { index })
+    }
+
+    /// The sequence number of its record, or of a line of a file the byte at which it begins. The same whenever it is read.
+    pub fn sequence_number(&self) -> Option<Cow<'a, str>> {
+        match self.offset {
+            Some(offset) => Some(offset.to_string().into()),
+            None => self.record.map(|record| record.sequence_number.as_str().into()),
+        }
     }
 
     /// What transforms changed, if any did.
@@ -261,11 +283,11 @@ impl<'a> Event<'a> {
         Some(match name.strip_prefix("%kinesis.")? {
             "stream" => text(&record.stream),
             "shard_id" => text(record.shard_id.as_str()),
-            "sequence_number" => text(record.sequence_number.as_str()),
+            "sequence_number" => self.sequence_number().map_or(ValueRef::Null, ValueRef::Text),
             "sub_sequence_number" => record.sub_sequence_number.map_or(ValueRef::Null, integer),
             "partition_key" => optional(record.partition_key.as_deref()),
             "arrival" => record.arrival.map_or(ValueRef::Null, ValueRef::Timestamp),
-            "event_index" => self.index.map_or(ValueRef::Null, |index| integer(index.into())),
+            "event_index" => self.index().map_or(ValueRef::Null, |index| integer(index.into())),
             _ => return None,
         })
     }

@@ -25,6 +25,8 @@ mod value;
 mod watch;
 
 pub use ack::{Acknowledgement, Outcome};
+#[cfg(feature = "codecs")]
+pub(crate) use batch::Lines;
 pub use batch::{Batch, BatchBuilder, Fate, Origin};
 pub(crate) use built_in::BuiltIn;
 pub use error::{BuildError, ComponentError, Problem};
@@ -32,6 +34,8 @@ pub use error::{BuildError, ComponentError, Problem};
 pub(crate) use event::{CAUSE, flow_value, value_ref};
 pub use event::{Changes, Event, ValueRef};
 pub use input::Input;
+#[cfg(all(test, feature = "sources-aws_kinesis_streams"))]
+pub(crate) use input::Receiver;
 pub(crate) use input::{Sender, WeakSender, channel};
 pub use output::{Closed, Outputs};
 pub(crate) use output::{Keeper, Takers, Wires};
@@ -39,7 +43,7 @@ pub(crate) use pool::Pool;
 pub(crate) use registry::Built;
 pub use registry::{Kind, Registry};
 pub use sink::{Sink, SinkConfig, SinkContext};
-pub(crate) use source::ShutdownSender;
+pub(crate) use source::{CutOffs, ShutdownSender};
 pub use source::{Shutdown, Source, SourceConfig, SourceContext};
 pub use transform::{Emitted, Transform, TransformConfig, Way};
 pub use value::Value;

@@ -43,6 +43,11 @@ impl Outputs {
         Outputs { wires, counters, component: component.into(), keeper }
     }
 
+    /// Counts events on which the component failed.
+    pub(crate) fn count_errors(&self, events: u64) {
+        self.counters.failed_on(events);
+    }
+
     /// Sends a batch to all that take from this component when it begins. Waits until they have room.
     ///
     /// # Errors

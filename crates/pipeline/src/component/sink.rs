@@ -21,6 +21,11 @@ pub trait SinkConfig: Debug + Send + Sync + 'static {
     fn outputs(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// The path that it writes to, if nobody else may. Two that name the same are a mistake.
+    fn writes_alone(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Takes batches, and says of each what became of it: [`Outcome::Delivered`](super::Outcome::Delivered) after it was

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -57,11 +58,43 @@ pub struct SourceContext {
     pub drain_timeout: Duration,
     /// Where it may tell of the streams that it reads.
     pub streams: WatchedStreams,
+    /// Where the [epochs](super::Origin::epoch) of its batches begin. Of a source that took the place of another they are greater
+    /// than all of that, so that what it reads again is told from what repeats itself.
+    pub first_epoch: u64,
+    /// Tells batches that were abandoned for what is in them from those that were cut off.
+    pub(crate) cut_offs: CutOffs,
 }
 
+/// How often components were cut off that had not ended by the deadline: what they held is abandoned, whatever it is. Clones count
+/// the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CutOffs(Arc<AtomicU64>);
+
+impl CutOffs {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How many epochs a source may begin.
+const EPOCHS: u64 = 1 << 40;
+
 impl SourceContext {
-    pub(crate) fn new(outputs: Outputs, shutdown: Shutdown, drain_timeout: Duration, streams: WatchedStreams) -> Self {
-        SourceContext { outputs, shutdown, drain_timeout, streams }
+    /// What the pipeline's source `number` works with, counted from 0 in the order in which they start.
+    pub(crate) fn new(
+        outputs: Outputs,
+        shutdown: Shutdown,
+        drain_timeout: Duration,
+        streams: WatchedStreams,
+        number: u64,
+        cut_offs: CutOffs,
+    ) -> Self {
+        let first_epoch = number.saturating_mul(EPOCHS);
+        SourceContext { outputs, shutdown, drain_timeout, streams, first_epoch, cut_offs }
     }
 }
 
@@ -74,6 +107,14 @@ impl Shutdown {
     pub async fn requested(&mut self) {
         // Nobody left to ask for it: the pipeline is gone.
         let _ = self.0.wait_for(|asked| *asked).await;
+    }
+
+    /// Completes when the source has had some time to end. One that can read again what it has not sent on drops that then: what
+    /// takes it may wait for what ends behind this source.
+    #[cfg(feature = "sources")]
+    pub(crate) async fn overdue(&mut self) {
+        self.requested().await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
     }
 
     /// Whether the source is to end.

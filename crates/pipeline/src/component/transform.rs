@@ -46,6 +46,8 @@ pub trait Transform: Send {
 #[derive(Debug, Default)]
 pub struct Emitted {
     pub(crate) batches: Vec<(Way, Batch)>,
+    /// Events on which something failed.
+    pub(crate) errors: u64,
 }
 
 /// By which output a batch leaves a transform.
@@ -75,6 +77,11 @@ impl Emitted {
     /// Sends what the transform cannot deal with to one of the [named outputs](TransformConfig::outputs).
     pub fn set_aside(&mut self, output: &Arc<str>, batch: Batch) {
         self.batches.push((Way::SetAside(output.clone()), batch));
+    }
+
+    /// Counts events on which something failed, whatever becomes of them.
+    pub fn failed(&mut self, events: u64) {
+        self.errors += events;
     }
 
     /// What was emitted, with the output of each: for tests.

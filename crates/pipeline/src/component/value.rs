@@ -30,6 +30,23 @@ pub enum Value {
     Object(BTreeMap<String, Value>),
 }
 
+impl Value {
+    /// What it holds elsewhere in memory, roughly, in bytes.
+    #[inline]
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Value::Text(text) => text.len(),
+            Value::Array(values) => values.iter().map(|value| size_of::<Value>() + value.weight()).sum(),
+            Value::Object(members) => {
+                let weight =
+                    |(name, value): (&String, &Value)| size_of::<(String, Value)>() + name.len() + value.weight();
+                members.iter().map(weight).sum()
+            }
+            _ => 0,
+        }
+    }
+}
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

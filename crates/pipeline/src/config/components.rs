@@ -1,5 +1,6 @@
 //! Which components there are, with what all of them have in common.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::{ConfigError, ConfigFile, Mistake, listed, read_config};
 use crate::component::{Built, Kind, Registry};
 
 /// What was read, as far as it could be.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Config {
     pub(crate) files: Arc<[ConfigFile]>,
     pub(crate) data_dir: Option<PathBuf>,
@@ -32,8 +33,16 @@ pub(crate) struct Config {
     pub(crate) is_broken: bool,
 }
 
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("files", &self.files)
+            .field("components", &self.components)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A component as it is written.
-#[derive(Debug)]
 pub(crate) struct Component {
     pub(crate) id: String,
     pub(crate) kind: Kind,
@@ -49,10 +58,28 @@ pub(crate) struct Component {
 }
 
 /// One of `inputs`: a name, in which `*` stands for anything.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct InputName {
     pub(crate) name: String,
+    /// As it stands in its file, for messages.
+    pub(crate) written: String,
     pub(crate) place: Place,
+}
+
+/// Without its keys, which may hold what is secret.
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Component { id, kind, type_name, inputs, .. } = self;
+        let mut shown = f.debug_struct("Component");
+        shown.field("id", id).field("kind", kind).field("type_name", type_name).field("inputs", inputs);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for InputName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.written.fmt(f)
+    }
 }
 
 impl InputName {
@@ -324,7 +351,10 @@ fn input_names(node: Node, mistakes: &mut Vec<Mistake>) -> Vec<InputName> {
     let mut names = Vec::new();
     for node in nodes {
         match node.text() {
-            Some(name) => names.push(InputName { name: name.to_owned(), place: node.place }),
+            Some(name) => {
+                let written = node.written.clone().unwrap_or_else(|| name.to_owned());
+                names.push(InputName { name: name.to_owned(), written, place: node.place });
+            }
             None => mistakes.push(Mistake::at(node.place.clone(), format!("expected a name, found {}", node.kind()))),
         }
     }

@@ -10,6 +10,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::hidden::is_secret;
 use super::tree::{Key, Node, NodeValue, Place};
 use super::{Mistake, listed};
 
@@ -71,6 +72,16 @@ impl Error {
             Some(hint) => mistake.hint(hint),
             None => mistake,
         }
+    }
+
+    /// The same without what was found, which is said in backquotes or quotes.
+    fn hidden(mut self) -> Self {
+        if let Some(at) = self.message.find(['`', '"']).filter(|_| !self.missing) {
+            self.message.truncate(at);
+            self.message.push_str("***");
+            self.hint = None;
+        }
+        self
     }
 
     /// Puts an error where it was found, unless it was further inside.
@@ -291,13 +302,14 @@ struct Members<'a> {
     members: std::slice::Iter<'a, (Key, Node)>,
     /// Those that the type has, if it says so.
     fields: Option<&'static [&'static str]>,
+    key: Option<&'a str>,
     value: Option<&'a Node>,
     reading: &'a mut Reading,
 }
 
 impl<'a> Members<'a> {
     fn new(members: &'a [(Key, Node)], fields: Option<&'static [&'static str]>, reading: &'a mut Reading) -> Self {
-        Members { members: members.iter(), fields, value: None, reading }
+        Members { members: members.iter(), fields, key: None, value: None, reading }
     }
 }
 
@@ -326,7 +338,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
             if self.reading.is_broken(node) {
                 continue;
             }
-            self.value = Some(node);
+            (self.key, self.value) = (Some(key.name.as_str()), Some(node));
             let name: StrDeserializer<'_, Error> = key.name.as_str().into_deserializer();
             return seed.deserialize(name).map(Some);
         }
@@ -335,7 +347,11 @@ impl<'de> MapAccess<'de> for Members<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         match self.value.take() {
-            Some(node) => seed.deserialize(In { node, reading: self.reading }).map_err(|error| error.at(node)),
+            Some(node) => {
+                let read = seed.deserialize(In { node, reading: self.reading });
+                let is_hidden = self.key.is_some_and(is_secret);
+                read.map_err(|error| error.at(node)).map_err(|error| if is_hidden { error.hidden() } else { error })
+            }
             None => Err(Error::new("a value without a key")),
         }
     }

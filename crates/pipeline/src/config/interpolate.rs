@@ -9,7 +9,7 @@ const AS_THEY_ARE: [&str; 1] = ["flow_log_format"];
 /// Replaces variables in all strings below a node. `lookup` is the environment.
 pub(crate) fn interpolate(node: &mut Node, lookup: &dyn Fn(&str) -> Option<String>, mistakes: &mut Vec<Mistake>) {
     match &mut node.value {
-        NodeValue::String(text) => match replace(text, lookup) {
+        NodeValue::String(text) => match replace(text, lookup, &mut node.variables) {
             Ok(None) => {}
             Ok(Some(replaced)) => node.written = Some(std::mem::replace(text, replaced)),
             Err(missing) => mistakes.push(missing.mistake(node)),
@@ -52,8 +52,12 @@ impl Missing {
     }
 }
 
-/// The text with its variables replaced; `None` if it has none.
-fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, Missing> {
+/// The text with its variables replaced; `None` if it has none. Their values are noted, with how each is written.
+fn replace(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    variables: &mut Vec<(String, String)>,
+) -> Result<Option<String>, Missing> {
     let mut out = String::new();
     let mut rest = text;
     let mut replaced = false;
@@ -65,7 +69,12 @@ fn replace(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option
             (rest, replaced) = (behind, true);
         } else if let Some(Variable { name, fallback, behind }) = Variable::parse(rest) {
             match (lookup(name), fallback) {
-                (Some(value), _) if !(value.is_empty() && fallback.is_some()) => out.push_str(&value),
+                (Some(value), _) if !(value.is_empty() && fallback.is_some()) => {
+                    out.push_str(&value);
+                    if !value.is_empty() {
+                        variables.push((value, format!("${{{name}}}")));
+                    }
+                }
                 (_, Some(("-", default))) => out.push_str(default),
                 (_, Some((_, message))) => return Err(Missing::Required(name.to_owned(), message.to_owned())),
                 (_, None) => return Err(Missing::Variable(name.to_owned())),
@@ -111,12 +120,13 @@ mod tests {
     use super::*;
 
     fn with(text: &str) -> Result<Option<String>, Missing> {
-        replace(text, &|name| match name {
+        let lookup = |name: &str| match name {
             "HOME" => Some("/root".to_owned()),
             "EMPTY" => Some(String::new()),
             "TRICK" => Some("${HOME}\"".to_owned()),
             _ => None,
-        })
+        };
+        replace(text, &lookup, &mut Vec::new())
     }
 
     #[test]

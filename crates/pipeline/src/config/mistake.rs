@@ -7,6 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::ConfigFile;
+use super::hidden::hidden;
 use super::tree::Place;
 
 /// One thing that is wrong with a configuration.
@@ -56,8 +57,9 @@ impl Mistake {
 }
 
 /// All that is wrong with a configuration, in the order of its files. Shown, each mistake has its place as
-/// `file:line:column`, the text there, and a hint where one helps; never a value of the environment.
-#[derive(Debug, Clone)]
+/// `file:line:column`, the text there, and a hint where one helps; never a value of the environment, nor what keys such as
+/// `password`, `token` and `headers` hold.
+#[derive(Clone)]
 pub struct ConfigError {
     files: Arc<[ConfigFile]>,
     mistakes: Vec<Mistake>,
@@ -67,7 +69,7 @@ impl ConfigError {
     pub(crate) fn new(files: Arc<[ConfigFile]>, mut mistakes: Vec<Mistake>) -> Self {
         mistakes.sort_by_key(Mistake::sort_key);
         mistakes.dedup();
-        ConfigError { files, mistakes }
+        ConfigError { files: hidden(&files), mistakes }
     }
 
     /// What is wrong; at least one mistake.
@@ -133,6 +135,12 @@ fn shown(text: &str, range: &Range<usize>) -> Range<usize> {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigError").field("mistakes", &self.mistakes).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,7 @@
 mod api;
 mod components;
 mod deserialize;
+mod hidden;
 mod interpolate;
 mod mistake;
 #[cfg(feature = "codecs")]
@@ -29,10 +30,11 @@ pub(crate) use one_or_more::OneOrMore;
 pub(crate) use schema::{SinkKeys, Top, TransformKeys};
 pub(crate) use tree::{Node, NodeValue, Place};
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A file of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file of the configuration. Its `Debug` shows the name alone: the text may hold what is secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigFile {
     /// What the file is called in messages.
     pub name: String,
@@ -54,6 +56,12 @@ impl ConfigFile {
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         let text = std::fs::read_to_string(path).map_err(|source| ReadError { path: path.to_owned(), source })?;
         Ok(ConfigFile::new(path.display().to_string(), text))
+    }
+}
+
+impl fmt::Debug for ConfigFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigFile").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The parsed text, as a tree in which everything has its place.
 
+use std::fmt;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -14,16 +15,18 @@ pub(crate) struct Place {
     pub(crate) range: Range<usize>,
 }
 
-/// A value and where it stands.
-#[derive(Debug, Clone)]
+/// A value and where it stands. Its `Debug` says what it is alone: it may be secret.
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) value: NodeValue,
     /// What stood there, if the environment changed it: for messages, in which its values must not be shown.
     pub(crate) written: Option<String>,
+    /// The values of the environment in it, and how each is written.
+    pub(crate) variables: Vec<(String, String)>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum NodeValue {
     String(String),
     Integer(i64),
@@ -53,6 +56,7 @@ impl Node {
             place: Place { file, range },
             value: NodeValue::Table(members(file, table.into_inner(), mistakes)),
             written: None,
+            variables: Vec::new(),
         }
     }
 
@@ -93,6 +97,29 @@ impl Node {
         }
     }
 
+    /// A message about it, or about what lies below it, in which values of the environment stand as they are written.
+    pub(crate) fn without_environment(&self, message: &str) -> String {
+        let mut values = Vec::new();
+        self.find_environment(&mut values);
+        // One may hold another.
+        values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        values.into_iter().fold(message.to_owned(), |message, (value, written)| {
+            let message = message.replace(&format!("{value:?}"), &format!("\"{written}\""));
+            // What is shorter is found in any text.
+            if value.len() < 4 { message } else { message.replace(value, written) }
+        })
+    }
+
+    fn find_environment<'a>(&'a self, values: &mut Vec<(&'a str, &'a str)>) {
+        values.extend(self.text().zip(self.written.as_deref()).filter(|(value, _)| !value.is_empty()));
+        values.extend(self.variables.iter().map(|(value, written)| (value.as_str(), written.as_str())));
+        match &self.value {
+            NodeValue::Array(nodes) => nodes.iter().for_each(|node| node.find_environment(values)),
+            NodeValue::Table(members) => members.iter().for_each(|(_, node)| node.find_environment(values)),
+            _ => {}
+        }
+    }
+
     /// What it is, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
@@ -104,6 +131,18 @@ impl Node {
             NodeValue::Array(_) => "an array",
             NodeValue::Table(_) => "a table",
         }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("place", &self.place).field("kind", &self.kind()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NodeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeValue").finish_non_exhaustive()
     }
 }
 
@@ -138,5 +177,5 @@ fn node(file: usize, value: Spanned<DeValue<'_>>, mistakes: &mut Vec<Mistake>) -
         }
         DeValue::Table(table) => NodeValue::Table(members(file, table, mistakes)),
     };
-    Node { place, value, written: None }
+    Node { place, value, written: None, variables: Vec::new() }
 }

@@ -129,6 +129,11 @@ impl Counters {
         self.left_out.fetch_add(events as u64, Ordering::Relaxed);
     }
 
+    /// Something failed on events, whatever became of them.
+    pub(crate) fn failed_on(&self, events: u64) {
+        self.errors.fetch_add(events, Ordering::Relaxed);
+    }
+
     /// A batch leaves by a named output that those take from who want to.
     pub(crate) fn offered(&self, output: &str, batch: &mut Batch) {
         batch.take_left_out();

@@ -1,5 +1,6 @@
 //! The components of a pipeline as tasks: how they begin, and how they end.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::reload::{ReloadError, Reloaded};
 use super::report::{ComponentReport, Failure, Report};
 use super::{Pipeline, chain};
 use crate::component::{
-    ComponentError, Emitted, Input, Keeper, Outputs, Shutdown, ShutdownSender, Sink, SinkContext, Source,
+    ComponentError, CutOffs, Emitted, Input, Keeper, Outputs, Shutdown, ShutdownSender, Sink, SinkContext, Source,
     SourceContext, Transform, Way, WeakSender, Wires,
 };
 use crate::graph::Design;
@@ -103,6 +104,11 @@ pub(super) struct Running {
     pub(super) reload: Option<Reload>,
     /// Those that were removed, and have ended.
     pub(super) removed: Vec<Arc<Watched>>,
+    /// What there is one of in a process, and sources had for themselves.
+    pub(super) taken_alone: HashSet<&'static str>,
+    cut_offs: CutOffs,
+    /// How many sources were started.
+    sources: u64,
     failures: Vec<Failure>,
     unfinished: Vec<String>,
 }
@@ -122,6 +128,9 @@ impl Running {
             drain_timeout,
             reload: None,
             removed: Vec::new(),
+            taken_alone: HashSet::new(),
+            cut_offs: CutOffs::default(),
+            sources: 0,
             failures: Vec::new(),
             unfinished: Vec::new(),
         };
@@ -154,7 +163,10 @@ impl Running {
         match work {
             Work::Source(source, outputs, shutdown) => {
                 component.streams.clear();
-                let context = SourceContext::new(outputs, shutdown, self.drain_timeout, component.streams.clone());
+                let streams = component.streams.clone();
+                let (number, cut_offs) = (self.sources, self.cut_offs.clone());
+                let context = SourceContext::new(outputs, shutdown, self.drain_timeout, streams, number, cut_offs);
+                self.sources += 1;
                 self.tasks.spawn(run_source(source, context).instrument(span))
             }
             Work::Transform(transform, input, outputs) => {
@@ -258,6 +270,7 @@ impl Running {
         }
         let late: Vec<Arc<Watched>> = self.leaving.iter().map(|member| member.watched.clone()).collect();
         late.iter().for_each(|component| self.tell_cut_off(component));
+        self.cut_offs.add();
         for member in &self.leaving {
             if let Stage::Runs(task) = &member.stage {
                 task.abort();
@@ -371,6 +384,7 @@ async fn run_copies(
 }
 
 async fn send_emitted(emitted: &mut Emitted, outputs: &mut Outputs) {
+    outputs.count_errors(std::mem::take(&mut emitted.errors));
     for (output, batch) in emitted.batches.drain(..) {
         // Whoever has ended has told why, and its part is abandoned; others go on.
         let _ = match output {

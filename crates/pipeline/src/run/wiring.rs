@@ -9,9 +9,9 @@ use super::reload::{ReloadError, Reloaded, Request};
 use super::running::{Member, Reload, Running, Stage, Work};
 use super::{Pipeline, Watched};
 use crate::build::Part;
-use crate::component::{Input, Kind, Outputs, Sender, ShutdownSender, Takers, WeakSender, Wires, channel};
-use crate::config::Component;
-use crate::graph::{Edge, Graph};
+use crate::component::{Built, Input, Kind, Outputs, Sender, ShutdownSender, Takers, WeakSender, Wires, channel};
+use crate::config::{Component, Mistake};
+use crate::graph::{Design, Edge, Graph};
 
 /// What transforms hold up while they work; what waits for sinks, their buffers say.
 const MAX_EVENTS: usize = 20_000;
@@ -28,7 +28,9 @@ impl Running {
     /// Takes up what is asked, if it may be.
     pub(super) fn reload(&mut self, request: Request) {
         let Request { next, answer } = request;
-        let mistakes = self.design.config.forbidden_changes(&next.design.config);
+        self.hear_ends();
+        let mut mistakes = self.design.config.forbidden_changes(&next.design.config);
+        mistakes.extend(self.read_already(&next.design));
         if !mistakes.is_empty() {
             // Whoever asked may be gone.
             let _ = answer.send(Err(ReloadError::Refused(next.design.config.error(mistakes))));
@@ -68,14 +70,9 @@ impl Running {
     /// Lets a configuration take the place of the one that runs, and says what it changes. Components that are replaced or
     /// removed are leaving from then on, and go on sending to whom they did; nothing is started yet.
     pub(super) fn take_over(&mut self, next: Pipeline) -> Reloaded {
-        // What has ended by now is known to have.
-        while let Some(ended) = self.tasks.try_join_next_with_id() {
-            self.handle(ended);
-        }
+        self.hear_ends();
         let old = Connections::of(&self.members);
-        let standings =
-            self.members.iter().zip(old.are_open(&self.members)).map(|(member, is_open)| member.standing(is_open));
-        let Plan { steps, changes } = Plan::new(&self.design, &standings.collect::<Vec<Standing>>(), &next.design);
+        let Plan { steps, changes } = self.plan(&old, &next.design);
         let names = next.metrics().components();
         let Pipeline { design, parts, .. } = next;
         let mut before: Vec<Option<Member>> = std::mem::take(&mut self.members).into_iter().map(Some).collect();
@@ -93,6 +90,7 @@ impl Running {
                 self.members.push(member);
                 continue;
             }
+            self.taken_alone.extend(needed_alone(&design.config.components[index]));
             let name = &names[index];
             // It goes on counting where the one before it stops.
             let known = known.filter(|known| (known.kind, &known.type_name) == (name.kind, &name.type_name));
@@ -111,6 +109,33 @@ impl Running {
         self.let_wait();
         self.show_components();
         changes
+    }
+
+    /// What has ended by now is known to have.
+    fn hear_ends(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.handle(ended);
+        }
+    }
+
+    fn plan(&self, old: &Connections, next: &Design) -> Plan {
+        let standings =
+            self.members.iter().zip(old.are_open(&self.members)).map(|(member, is_open)| member.standing(is_open));
+        Plan::new(&self.design, &standings.collect::<Vec<Standing>>(), next)
+    }
+
+    /// Sources that would begin to read what another has read ahead of, which is lost to them.
+    fn read_already(&self, next: &Design) -> Vec<Mistake> {
+        let Plan { steps, .. } = self.plan(&Connections::of(&self.members), next);
+        let started = next.config.components.iter().zip(steps).filter(|(_, step)| !matches!(step, Step::Keep(_)));
+        let again = started.filter_map(|(component, _)| {
+            let needed = needed_alone(component).filter(|needed| self.taken_alone.contains(needed))?;
+            let message =
+                format!("{needed} was read already, and source {:?} would miss what was read ahead", component.id);
+            let mistake = Mistake::at(component.place.clone(), message);
+            Some(mistake.hint("leave the source as it was, or end the pipeline and start it anew"))
+        });
+        again.collect()
     }
 
     /// A component that does not run yet, whose way in and ways out are added to `connections`.
@@ -171,6 +196,14 @@ impl Running {
             let leaving = self.leaving.iter().filter(|other| is_before(&other.watched));
             before.extend(leaving.filter_map(Member::task));
         }
+    }
+}
+
+/// What a source needs for itself, of which there is one in a process.
+fn needed_alone(component: &Component) -> Option<&'static str> {
+    match &component.config {
+        Some(Built::Source(config)) => config.needs_alone(),
+        _ => None,
     }
 }
 

@@ -52,10 +52,11 @@ pub fn generate(registry: &Registry, expression: &str) -> Result<String, Generat
     push(&mut out, "data_dir = \"/var/lib/kinesis-logs-reader\"");
     // What the next component takes from.
     let mut before: Vec<String> = Vec::new();
+    let mut paths = HashSet::new();
     for (kind, parts) in parse(expression, &known)? {
         let mut outputs = Vec::new();
         for Part { id, of } in parts {
-            let example = Example::of(of, registry);
+            let example = Example::of(of, registry).map(|example| example.apart(&id, &mut paths));
             push(&mut out, "");
             component(&mut out, &id, of, example.as_ref(), &before);
             let own = example.map_or_else(|| vec![id.clone()], |example| example.outputs(&id));
@@ -118,21 +119,37 @@ fn parse<'a>(expression: &str, known: &'a [Described]) -> Result<Vec<(Kind, Vec<
     Ok(parts)
 }
 
-/// The example of a type, as it was read.
-struct Example(Component);
+/// The example of a type, as it was read, and another path where another component has its own.
+struct Example(Component, Option<[String; 2]>);
 
 impl Example {
     fn of(described: &Described, registry: &Registry) -> Option<Self> {
         let file = ConfigFile::new("example", described.example()?);
         let (config, _) = config::load(vec![file], registry, &|_| Some("a value".to_owned()));
         let is_it = |component: &Component| component.kind == described.kind && component.type_name == described.name;
-        config.components.into_iter().find(is_it).map(Example)
+        config.components.into_iter().find(is_it).map(|component| Example(component, None))
+    }
+
+    /// The same for the component `id`, beside those that have written to `paths`.
+    fn apart(mut self, id: &str, paths: &mut HashSet<String>) -> Self {
+        if let Some(Built::Sink(config)) = &self.0.config
+            && let Some(path) = config.writes_alone()
+            && !paths.insert(path.to_owned())
+        {
+            let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+            let texts = [path.to_owned(), format!("{folder}/{id}-{name}")];
+            self.1 = Some(texts.map(|text| toml::of_json(&text.into())));
+        }
+        self
     }
 
     /// The keys that it sets, with their values.
     fn values(&self) -> Vec<(String, String)> {
         let mut values = Vec::new();
         collect(&self.0.node, "", &mut values);
+        if let Some([path, other]) = &self.1 {
+            values.iter_mut().filter(|(_, value)| value == path).for_each(|(_, value)| value.clone_from(other));
+        }
         values
     }
 

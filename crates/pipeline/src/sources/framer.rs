@@ -14,6 +14,7 @@ use super::form::{Form, form, form_of_all};
 use super::json_values::JsonScanner;
 use super::unit::{Cutting, Taken, Unit};
 use crate::captured::{self, Piece};
+use crate::component::Lines;
 
 /// How many bytes of payload make a batch.
 pub(super) const BATCH_BYTES: usize = 128 << 10;
@@ -260,7 +261,8 @@ impl Framer {
             let mut data = self.header.clone();
             data.append(&mut self.lines);
             let bytes = data.len();
-            self.add(Unit::Record(self.record(self.lines_start, data)), bytes);
+            let lines = Lines { position: self.lines_start, header: self.header.len() };
+            self.add(Unit::Lines(self.record(self.lines_start, data), lines), bytes);
         }
     }
 
@@ -297,9 +299,11 @@ impl Framer {
 #[cfg(test)]
 mod tests {
     use base64_simd::STANDARD;
+    use kinesis_logs_decoder::{Decoded, Decoder, Payload};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::component::{Acknowledgement, Batch, Event};
 
     const CUTTING: Cutting = Cutting { max_bytes: 4096, objects_are_lines: false };
 
@@ -315,7 +319,9 @@ mod tests {
         assert_eq!(taken.end, text.len() as u64);
         units.extend(taken.units);
         let shown = units.into_iter().map(|unit| match unit {
-            Unit::Record(record) => format!("{} {}", record.sequence_number, String::from_utf8_lossy(&record.data)),
+            Unit::Record(record) | Unit::Lines(record, _) => {
+                format!("{} {}", record.sequence_number, String::from_utf8_lossy(&record.data))
+            }
             Unit::Aside(record, _) => format!("{}! {}", record.sequence_number, String::from_utf8_lossy(&record.data)),
         });
         shown.collect()
@@ -402,8 +408,57 @@ mod tests {
         assert_eq!((first.units.len(), first.end), (1, 27));
         framer.go_to(27);
         framer.push(&text[27..]);
-        let Unit::Record(record) = &framer.take().units[0] else { panic!("it is a record") };
+        let Unit::Lines(record, _) = &framer.take().units[0] else { panic!("it is a record") };
         assert_eq!(&record.data[..], b"version srcaddr\n2 10.0.0.2\n");
+    }
+
+    /// What names each line, as it is read in chunks that end behind `ends`.
+    fn keys(text: &[u8], ends: &[usize]) -> Vec<(String, String)> {
+        let mut framer = Framer::new("file".into(), Cutting { objects_are_lines: true, ..CUTTING });
+        let mut keys = Vec::new();
+        let (mut decoder, mut from) = (Decoder::new().payload(Payload::Lines), 0);
+        for end in ends.iter().copied().chain([text.len()]) {
+            framer.push(&text[from..end]);
+            if end == text.len() {
+                framer.finish();
+            }
+            from = end;
+            let mut builder = Batch::builder(Arc::default());
+            for unit in framer.take().units {
+                let Unit::Lines(record, lines) = unit else { continue };
+                let mut decoded = Decoded::default();
+                decoder.decode_user_record_into(&record.data, &mut decoded);
+                builder.lines(record, decoded, lines);
+            }
+            let batch = builder.build(Acknowledgement::none());
+            let key = |event: &Event<'_>| {
+                ["sequence_number", "event_index"].map(|name| format!("{:?}", event.get(&format!("%kinesis.{name}"))))
+            };
+            keys.extend(batch.events().map(|event| (format!("{:?}", event.get("message")), key(&event).join(" "))));
+        }
+        keys
+    }
+
+    #[test]
+    fn a_line_is_named_by_the_byte_at_which_it_begins_whatever_is_read_with_it() {
+        for text in [
+            &b"one\n\n two\n{\"a\":1}{\"b\":2}\nthree\nwithout an end"[..],
+            b"version srcaddr\n2 10.0.0.1\n2 10.0.0.2\n2 10.0.0.3\n",
+            b"no \xff\xfe text\nbut \xf0\x9f a line\nand \xc3\xa4nother\n\xff\nend\n",
+        ] {
+            let at_once = keys(text, &[]);
+            for (message, key) in &at_once {
+                assert!(key.ends_with("Some(Integer(0))"), "{message} is {key}");
+            }
+            for end in 1..text.len() {
+                assert_eq!(keys(text, &[end]), at_once, "cut at {end} of {:?}", String::from_utf8_lossy(text));
+                assert_eq!(keys(text, &[end / 2, end]), at_once, "cut at {} and {end}", end / 2);
+            }
+        }
+        let at = |text: &[u8]| keys(text, &[]).into_iter().map(|(_, key)| key).collect::<Vec<_>>();
+        let named = |at: u64| format!("Some(Text(\"{at}\")) Some(Integer(0))");
+        assert_eq!(at(b"one\n\n two\n"), [0, 6].map(named));
+        assert_eq!(at(b"\xff\xff\xff one\ntwo\n"), [0, 8].map(named), "as the file has it");
     }
 
     proptest! {

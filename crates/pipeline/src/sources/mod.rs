@@ -12,6 +12,8 @@ pub(crate) mod file;
 mod form;
 #[cfg(any(feature = "sources-file", feature = "sources-stdin"))]
 mod framer;
+#[cfg(any(feature = "sources-aws_kinesis_streams", feature = "sources-file"))]
+mod given_up;
 #[cfg(any(feature = "sources-file", feature = "sources-stdin"))]
 mod json_values;
 #[cfg(any(feature = "sources-demo_logs", feature = "sources-file", feature = "sources-stdin"))]

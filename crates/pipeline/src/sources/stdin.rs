@@ -75,10 +75,14 @@ impl Source for Stdin {
         let pending = Pending::default();
         let (give, mut taken) = mpsc::channel(WAITING);
         // A thread that nobody waits for: who reads may stand still for ever, also when the pipeline is to end.
+        let open = pending.clone();
         let reading = thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            let read = read(io::stdin().lock(), cutting, |taken| match give.blocking_send(Ok(taken)) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
+            let read = read(io::stdin().lock(), cutting, |taken| {
+                // What was read while nothing more is taken is not delivered, and that is said.
+                match give.blocking_send(Ok((taken, open.acknowledgement()))) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                }
             });
             if let Err(error) = read {
                 // Whoever would hear it may be gone.
@@ -93,22 +97,22 @@ impl Source for Stdin {
                 () = shutdown.requested() => break,
                 next = taken.recv() => next,
             };
-            let records = match next {
+            let (read, acknowledgement) = match next {
                 None => break,
-                Some(Ok(taken)) => taken.into_records(),
+                Some(Ok(read)) => read,
                 Some(Err(error)) => {
                     result = Err(ComponentError::new("cannot read standard input").caused_by(error));
                     break;
                 }
             };
-            if decoding.send(records, None, pending.acknowledgement()).await.is_err() {
+            if decoding.send(read.into_records(), None, acknowledgement).await.is_err() {
                 break;
             }
         }
         // What was read already is not to be had again.
         taken.close();
-        while let Some(Ok(read)) = taken.recv().await {
-            if decoding.send(read.into_records(), None, pending.acknowledgement()).await.is_err() {
+        while let Some(Ok((read, acknowledgement))) = taken.recv().await {
+            if decoding.send(read.into_records(), None, acknowledgement).await.is_err() {
                 break;
             }
         }

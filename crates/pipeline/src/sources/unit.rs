@@ -5,12 +5,14 @@ use serde::Deserialize;
 
 use super::form::LOOKED_AT;
 use crate::codecs::Records;
-use crate::component::Problem;
+use crate::component::{Lines, Problem};
 
 /// A record, or one that cannot be decoded, with why.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Unit {
     Record(Record),
+    /// One that is made of lines, which are each of their own.
+    Lines(Record, Lines),
     Aside(Record, String),
 }
 
@@ -27,7 +29,8 @@ impl Taken {
         let mut records = Records { whole: Vec::with_capacity(self.units.len()), broken: Vec::new() };
         for unit in self.units {
             match unit {
-                Unit::Record(record) => records.whole.push(record),
+                Unit::Record(record) => records.whole.push((record, None)),
+                Unit::Lines(record, lines) => records.whole.push((record, Some(lines))),
                 Unit::Aside(record, why) => records.broken.push((record, why)),
             }
         }

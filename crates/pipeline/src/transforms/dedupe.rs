@@ -1,8 +1,8 @@
 //! `dedupe`: leaves out events that came before.
 //!
 //! An event that is read again, because what became of it is not known, is no duplicate of itself: were it left out, it could
-//! be lost. Each event is therefore remembered with the place where it was read, and with the epoch that its shard was read
-//! under: the same place under another epoch is the same event once more.
+//! be lost. Each event is therefore remembered with the place where it was read, and with the epoch that its shard, or file, was
+//! read under: the same place under another epoch is the same event once more.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::num::NonZeroUsize;
@@ -13,7 +13,8 @@ use serde::Deserialize;
 use super::hash::hash_value;
 use crate::codecs::FieldPath;
 use crate::component::{
-    Batch, BuildContext, BuildError, ComponentError, Emitted, Event, Problem, Transform, TransformConfig, ValueRef,
+    Batch, BuildContext, BuildError, ComponentError, Emitted, Event, Origin, Problem, Transform, TransformConfig,
+    ValueRef,
 };
 
 /// Leaves out events that have, in all members that are compared, the values of one that came before. They count as delivered.
@@ -118,15 +119,15 @@ struct Place {
 
 impl Transform for Dedupe {
     fn transform(&mut self, mut batch: Batch, emitted: &mut Emitted) -> Result<(), ComponentError> {
-        let epoch = batch.origin().map(|origin| origin.epoch);
-        batch.retain(|event| self.is_new(event, epoch));
+        let origin = batch.origin().cloned();
+        batch.retain(|event| self.is_new(event, origin.as_ref()));
         emitted.push(batch);
         Ok(())
     }
 }
 
 impl Dedupe {
-    fn is_new(&mut self, event: &Event<'_>, epoch: Option<u64>) -> bool {
+    fn is_new(&mut self, event: &Event<'_>, origin: Option<&Origin>) -> bool {
         let mut hashers = [self.random[0].build_hasher(), self.random[1].build_hasher()];
         for hasher in &mut hashers {
             if !self.compared.feed(event, hasher) {
@@ -134,7 +135,7 @@ impl Dedupe {
             }
         }
         let key = hashers.map(|hasher| hasher.finish());
-        let place = Place { hash: self.hash_of_place(event), epoch };
+        let place = Place { hash: self.hash_of_place(event, origin), epoch: origin.map(|origin| origin.epoch) };
         match self.seen.get_mut(&key) {
             Some(first) if first.hash == place.hash && first.epoch != place.epoch => {
                 *first = place;
@@ -148,12 +149,15 @@ impl Dedupe {
         }
     }
 
-    fn hash_of_place(&self, event: &Event<'_>) -> u64 {
+    fn hash_of_place(&self, event: &Event<'_>, origin: Option<&Origin>) -> u64 {
         let mut hasher = self.random[0].build_hasher();
-        if let Some(record) = event.record() {
-            (&record.stream, record.shard_id.as_str(), record.sequence_number.as_str()).hash(&mut hasher);
-            record.sub_sequence_number.hash(&mut hasher);
+        // A file may have another name by now.
+        match origin {
+            Some(origin) => (&origin.stream, origin.shard_id.as_str()).hash(&mut hasher),
+            None => event.record().map(|record| (&record.stream, record.shard_id.as_str())).hash(&mut hasher),
         }
+        event.sequence_number().hash(&mut hasher);
+        event.record().map(|record| record.sub_sequence_number).hash(&mut hasher);
         event.index().hash(&mut hasher);
         hasher.finish()
     }
@@ -196,7 +200,7 @@ mod tests {
     use kinesis_logs_source::protocol::{Checkpoint, ExtendedSequenceNumber, PositionRange};
 
     use super::*;
-    use crate::component::{Acknowledgement, Origin};
+    use crate::component::{Acknowledgement, Lines};
 
     /// A record of two lines that are the same, as it was read under an epoch.
     fn read(sequence_number: &str, epoch: u64) -> Batch {
@@ -211,15 +215,39 @@ mod tests {
         builder.origin(origin).build(Acknowledgement::none())
     }
 
+    /// Lines of a file, as they were read together under a name and an epoch.
+    fn lines(name: &str, position: u64, text: &str, epoch: u64) -> Batch {
+        let record = Record::new(name, "-", position.to_string(), text.as_bytes().to_vec());
+        let range = PositionRange { from: Checkpoint::TrimHorizon, to: ExtendedSequenceNumber::new("9", 0) };
+        let file = Record::new("file", "1-2", "0", Vec::new());
+        let mut decoded = Decoded::default();
+        Decoder::new().payload(Payload::Lines).decode_user_record_into(&record.data, &mut decoded);
+        let mut builder = Batch::builder(Arc::new(Formats::new()));
+        builder.lines(record, decoded, Lines { position, header: 0 });
+        builder.origin(Origin::new("source".into(), &file, range, epoch)).build(Acknowledgement::none())
+    }
+
     #[test]
-    fn what_is_read_again_is_no_duplicate_of_itself() {
+    fn lines_that_are_read_again_with_others_and_under_another_name_are_no_duplicates_of_themselves() {
+        let mut kept = keeps();
+        assert_eq!(kept(lines("app.log", 0, "a\n", 0)) + kept(lines("app.log", 2, "b\nb\n", 0)), 2);
+        assert_eq!(kept(lines("app.log.1", 0, "a\nb\nb\nc\n", 1)), 3, "but the second of two that are the same");
+    }
+
+    /// Tells how many events of a batch are kept.
+    fn keeps() -> impl FnMut(Batch) -> usize {
         let config: DedupeConfig = serde_json::from_str(r#"{ "fields": { "match": ["message"] } }"#).unwrap();
         let mut dedupe = config.build(&BuildContext::new("dedupe", None)).unwrap();
-        let mut kept = |batch| {
+        move |batch| {
             let mut emitted = Emitted::default();
             dedupe.transform(batch, &mut emitted).unwrap();
             emitted.into_batches().iter().map(|(_, batch)| batch.len()).sum::<usize>()
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_read_again_is_no_duplicate_of_itself() {
+        let mut kept = keeps();
         assert_eq!(kept(read("1", 0)), 1, "the second line is a duplicate of the first");
         assert_eq!(kept(read("2", 0)), 0, "so are those of another record");
         assert_eq!(kept(read("1", 1)), 1, "the shard was read again: the first must not get lost, nor be repeated");

@@ -35,6 +35,7 @@ struct Filter {
 impl Transform for Filter {
     fn transform(&mut self, mut batch: Batch, emitted: &mut Emitted) -> Result<(), ComponentError> {
         batch.retain(|event| self.condition.holds(event));
+        self.condition.tell(emitted);
         emitted.push(batch);
         Ok(())
     }

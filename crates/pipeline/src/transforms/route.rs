@@ -90,6 +90,7 @@ impl Transform for Route {
                 holds
             });
             emitted.offer(name, taken);
+            condition.tell(emitted);
         }
         match &self.unmatched {
             Some(name) => {

@@ -109,6 +109,9 @@ impl Transform for Sample {
             changes.set(told.clone(), self.rate.text.as_str());
             Fate::Change(changes)
         });
+        if let Some(exclude) = &mut self.exclude {
+            exclude.tell(emitted);
+        }
         emitted.push(batch);
         Ok(())
     }

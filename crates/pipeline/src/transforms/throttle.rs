@@ -88,6 +88,9 @@ impl Transform for Throttle {
             let key = self.key_of(event);
             self.limit.admits(self.full_until.entry(key).or_insert(now), now)
         });
+        if let Some(exclude) = &mut self.exclude {
+            exclude.tell(emitted);
+        }
         emitted.push(batch);
         Ok(())
     }

@@ -46,6 +46,9 @@ pub(crate) fn taken(id: &str) -> Vec<u64> {
 #[derive(Debug, Clone, Deserialize)]
 struct Numbers {
     count: Option<u64>,
+    /// Whether nobody may have what it reads when it was read once.
+    #[serde(default)]
+    alone: bool,
     /// What only makes it another.
     #[serde(default, rename = "version")]
     _version: u64,
@@ -56,6 +59,10 @@ struct Numbers {
 impl SourceConfig for Numbers {
     fn build(&self, context: &BuildContext) -> Result<Box<dyn Source>, BuildError> {
         Ok(Box::new(Numbers { id: context.id.clone(), ..self.clone() }))
+    }
+
+    fn needs_alone(&self) -> Option<&'static str> {
+        self.alone.then_some("the one input")
     }
 }
 
@@ -91,7 +98,7 @@ impl Window {
 #[async_trait]
 impl Source for Numbers {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { mut outputs, mut shutdown, .. } = context;
+        let SourceContext { mut outputs, mut shutdown, first_epoch, .. } = context;
         let mut window =
             Window { start: POSITIONS.lock().unwrap().get(&self.id).copied().unwrap_or(0), ..Window::default() };
         note(&self.id, format!("begins at {}", window.start));
@@ -139,6 +146,7 @@ impl Source for Numbers {
         }
         POSITIONS.lock().unwrap().insert(self.id.clone(), window.start);
         note(&self.id, format!("ends at {}", window.start));
+        note(&format!("{}'s epochs", self.id), format!("from {first_epoch}"));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::rotation::RotateConfig;
 use crate::component::ComponentError;
 use crate::compression::Compression;
-use crate::durable_file::DurableFile;
+use crate::durable_file::{DurableFile, Lengths};
 
 /// How many files stay open.
 const MAX_OPEN: usize = 256;
@@ -18,6 +18,8 @@ const MAX_OPEN: usize = 256;
 #[derive(Debug)]
 pub(super) struct Files {
     files: HashMap<PathBuf, DurableFile>,
+    /// Of those that were closed.
+    lengths: Lengths,
     compression: Compression,
     rotate: RotateConfig,
     /// How long a file stays open that nothing comes for.
@@ -26,12 +28,13 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn new(compression: Compression, rotate: RotateConfig, idle: Duration) -> Self {
-        Files { files: HashMap::new(), compression, rotate, idle }
+        Files { files: HashMap::new(), lengths: Lengths::default(), compression, rotate, idle }
     }
 
     /// Takes lines that are to be appended to a file.
     pub(super) fn push(&mut self, path: PathBuf, lines: Vec<u8>) {
-        self.files.entry(path).or_insert_with_key(|path| DurableFile::new(path.clone())).push(lines);
+        let open = |path: &PathBuf| DurableFile::with_lengths(path.clone(), &self.lengths);
+        self.files.entry(path).or_insert_with_key(open).push(lines);
     }
 
     /// Appends what was taken, as far as that is better than to wait for the commit.

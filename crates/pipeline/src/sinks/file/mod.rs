@@ -85,6 +85,10 @@ impl SinkConfig for FileConfig {
             _ => Err(BuildError { problems }),
         }
     }
+
+    fn writes_alone(&self) -> Option<&str> {
+        Some(&self.path)
+    }
 }
 
 struct FileSink {

@@ -42,7 +42,8 @@ pub(crate) struct Limits {
 }
 
 /// The most bytes that a request holds of what its events were read from, in case that they are rejected. Of batches that were
-/// filtered these may be many more than its body has.
+/// filtered these may be many more than its body has. What many requests hold together counts in each by its share, so that a
+/// batch of any size fills them as others do.
 const KEPT_BYTES: usize = 8 << 20;
 
 /// Fills requests with the events of batches, in order.
@@ -60,7 +61,8 @@ pub(crate) struct Batcher<F: Form> {
 struct Rest {
     batch: Arc<Batch>,
     next: usize,
-    bytes: usize,
+    /// What an event has of the bytes.
+    share: usize,
     acknowledgement: Acknowledgement,
 }
 
@@ -85,8 +87,8 @@ impl<F: Form> Batcher<F> {
         if batch.is_empty() {
             return batch.acknowledge(Outcome::Delivered);
         }
-        let (bytes, acknowledgement) = (batch.bytes(), batch.take_acknowledgement());
-        self.rest = Some(Rest { batch: Arc::new(batch), next: 0, bytes, acknowledgement });
+        let (share, acknowledgement) = (batch.bytes().div_ceil(batch.len()), batch.take_acknowledgement());
+        self.rest = Some(Rest { batch: Arc::new(batch), next: 0, share, acknowledgement });
     }
 
     /// The next request that is full; `None` if another batch is needed for one.
@@ -139,10 +141,10 @@ impl<B> Open<B> {
         let index = rest.next;
         rest.next += 1;
         self.events += 1;
+        self.kept += rest.share;
         match self.parts.last_mut().filter(|part| Arc::ptr_eq(&part.batch, &rest.batch)) {
             Some(part) => part.events.end = index + 1,
             None => {
-                self.kept += rest.bytes;
                 self.parts.push(Part {
                     batch: rest.batch.clone(),
                     events: index..index + 1,
@@ -280,6 +282,24 @@ mod tests {
         };
         let requests = requests(&mut batcher(100, 1000), (0..6).map(large).collect());
         assert_eq!(bodies(&requests), ["<0\n1\n2\n3\n>", "<4\n5\n>"]);
+    }
+
+    #[test]
+    fn a_batch_that_is_larger_than_a_request_may_keep_fills_requests_as_others_do() {
+        let mut builder = Batch::builder(Arc::default());
+        builder.record(Record::new("s", "shardId-0", "1", vec![0; KEPT_BYTES * 2]), Decoded::default());
+        for number in 0..1000 {
+            let mut members = Changes::default();
+            members.set("message", number.to_string());
+            builder.event(None, members);
+        }
+        let requests = requests(&mut batcher(100, 1 << 20), vec![builder.build(Acknowledgement::none())]);
+        assert_eq!(requests.iter().map(|request| request.parts.len()).collect::<Vec<_>>(), [100; 10]);
+        let held: usize = requests.iter().map(|request| request.held).sum();
+        assert!(
+            (KEPT_BYTES * 2..KEPT_BYTES * 5 / 2).contains(&held),
+            "the batch is held once, and not by each: {held}"
+        );
     }
 
     #[test]

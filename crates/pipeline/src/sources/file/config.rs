@@ -7,11 +7,13 @@ use serde::Deserialize;
 use super::FileSource;
 use crate::codecs::{DecodingConfig, UNDECODABLE};
 use crate::component::{BuildContext, BuildError, Problem, Source, SourceConfig};
+use crate::sources::given_up::REJECTED;
 use crate::sources::unit::{Cutting, MaxLineBytes};
 
 /// Reads files: captured records (as `read --undecodable` and `aws kinesis get-records` write them), envelopes, flow log lines
 /// with a header or without, with `decoding.codec = "lines"` any lines and JSON objects, all of it also compressed with gzip.
-/// What cannot be decoded goes to the output `<id>.undecodable`.
+/// What cannot be decoded goes to the output `<id>.undecodable`. With `follow` a batch that is abandoned five times in a row, as
+/// by a component that cannot deal with it, is not sent again: its records go to the output `<id>.rejected`.
 ///
 /// ```toml
 /// [sources.recorded]
@@ -103,6 +105,7 @@ impl SourceConfig for FileConfig {
         }
         match self.decoding.build() {
             Ok(decoder) if problems.is_empty() => Ok(Box::new(FileSource {
+                id: context.id.as_str().into(),
                 include: self.include.clone(),
                 exclude,
                 follow: self.follow,
@@ -120,6 +123,6 @@ impl SourceConfig for FileConfig {
     }
 
     fn outputs(&self) -> Vec<String> {
-        vec![UNDECODABLE.to_owned()]
+        vec![UNDECODABLE.to_owned(), REJECTED.to_owned()]
     }
 }

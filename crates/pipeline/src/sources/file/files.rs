@@ -35,6 +35,14 @@ pub(super) struct Files {
     is_unsaved: bool,
 }
 
+/// What was read of one of them.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) file: FileId,
+    pub(super) inode: Inode,
+    pub(super) taken: Taken,
+}
+
 impl Files {
     pub(super) fn new(source: Arc<FileSource>, settled: Arc<Settled>) -> Result<Self, ComponentError> {
         let checkpoints = Checkpoints::load(source.checkpoints.clone()).map_err(|error| {
@@ -124,19 +132,20 @@ impl Files {
     }
 
     /// Reads on in one of them. What it gives may be nothing.
-    pub(super) fn read(&mut self, index: usize) -> Result<(FileId, Taken), ComponentError> {
+    pub(super) fn read(&mut self, index: usize) -> Result<Piece, ComponentError> {
         let tail = &mut self.tails[index];
+        let (file, inode) = (tail.id, tail.inode);
         match tail.read() {
             Ok(taken) => {
                 self.failed.remove(&self.tails[index].path);
-                Ok((self.tails[index].id, taken))
+                Ok(Piece { file, inode, taken })
             }
             Err(error) => {
                 tail.has_more = false;
                 tail.look_again();
-                let (id, path, end) = (tail.id, tail.path.clone(), tail.position());
+                let (path, end) = (tail.path.clone(), tail.position());
                 self.fail(&path, error)?;
-                Ok((id, Taken { units: Vec::new(), end }))
+                Ok(Piece { file, inode, taken: Taken { units: Vec::new(), end } })
             }
         }
     }

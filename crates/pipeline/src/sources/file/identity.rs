@@ -15,6 +15,11 @@ pub(super) struct Inode {
 }
 
 impl Inode {
+    /// What the file is known by among all that a pipeline reads.
+    pub(super) fn id(self) -> String {
+        format!("{:x}-{:x}", self.device, self.inode)
+    }
+
     #[cfg(unix)]
     pub(super) fn of(metadata: &Metadata, _: &Path) -> Self {
         use std::os::unix::fs::MetadataExt;

@@ -9,7 +9,7 @@
 //!
 //! What is read is sent in batches, each of one file. A file's position moves over those that all sinks have accepted, without
 //! a gap (`positions.rs`), and is what checkpoints say. If a batch is abandoned, its file is read again from its position once
-//! nothing else of it is under way.
+//! nothing else of it is under way. One that is abandoned again and again is set aside (`given_up.rs`).
 
 mod checkpoints;
 mod config;
@@ -23,23 +23,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use kinesis_logs_source::protocol::{Checkpoint, ExtendedSequenceNumber, PositionRange};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub(crate) use self::config::FileConfig;
 use self::config::ReadFrom;
-use self::files::Files;
-use self::positions::{FileId, Positions, Sent};
+use self::files::{Files, Piece};
+use self::identity::Inode;
+use self::positions::{Positions, Sent};
+use super::given_up::{REJECTED, given_up};
 use super::pending::rejected_error;
-use super::unit::{Cutting, Taken};
+use super::unit::Cutting;
 use crate::codecs::{DecodingAhead, RecordDecoder};
-use crate::component::{Acknowledgement, ComponentError, Outcome, Shutdown, Source, SourceContext};
+use crate::component::{
+    Acknowledgement, ComponentError, CutOffs, Origin, Outcome, Outputs, Shutdown, Source, SourceContext,
+};
 
 /// How often checkpoints are written at most.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 struct FileSource {
+    /// Its name in the configuration.
+    id: Arc<str>,
     include: Vec<String>,
     exclude: Vec<glob::Pattern>,
     follow: bool,
@@ -54,14 +61,15 @@ struct FileSource {
 #[async_trait]
 impl Source for FileSource {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
-        let SourceContext { outputs, shutdown, .. } = context;
+        let SourceContext { outputs, shutdown, first_epoch, cut_offs, .. } = context;
         let source: Arc<FileSource> = Arc::from(self);
-        let settled = Arc::new(Settled::default());
+        let settled = Arc::new(Settled::new(first_epoch, cut_offs));
         let (of, with) = (source.clone(), settled.clone());
         let mut files = Lent::new(move || Files::new(of, with)).await?;
         let are_remembered = source.checkpoints.is_some();
-        let decoding = DecodingAhead::new(source.decoder.clone(), outputs);
-        let reading = Reading { source, settled: settled.clone(), decoding, shutdown };
+        let (follows, asked) = (source.follow, shutdown.clone());
+        let decoding = DecodingAhead::new(source.decoder.clone(), outputs.clone());
+        let reading = Reading { source, settled: settled.clone(), decoding, outputs, shutdown };
         let read = reading.run(&mut files).await;
         settled.all().await;
         let saved = files.with(Files::save).await;
@@ -69,10 +77,13 @@ impl Source for FileSource {
         let positions = settled.lock();
         match (positions.rejected(), positions.abandoned()) {
             (0, 0) => Ok(()),
-            (0, _) if are_remembered => Ok(()),
-            (0, abandoned) => Err(ComponentError::new(format!(
-                "{abandoned} batches were not delivered to all that take them, and it is not remembered which"
-            ))),
+            // They come again, if not now.
+            (0, _) if are_remembered && (follows || asked.is_requested()) => Ok(()),
+            (0, abandoned) => {
+                let then = if are_remembered { "the next run reads them again" } else { "it is not remembered which" };
+                let what = format!("{abandoned} batches were not delivered to all that take them");
+                Err(ComponentError::new(format!("{what}, and {then}")))
+            }
             (rejected, _) => Err(rejected_error(format!("{rejected} batches"))),
         }
     }
@@ -82,6 +93,8 @@ struct Reading {
     source: Arc<FileSource>,
     settled: Arc<Settled>,
     decoding: DecodingAhead,
+    /// For what is set aside undecoded.
+    outputs: Outputs,
     shutdown: Shutdown,
 }
 
@@ -89,7 +102,12 @@ impl Reading {
     async fn run(mut self, files: &mut Lent) -> Result<(), ComponentError> {
         let read = self.read(files).await;
         // What lies behind has all of it then, and finishes.
-        self.decoding.finish().await;
+        drop(self.outputs);
+        let can_read_again = self.source.checkpoints.is_some();
+        tokio::select! {
+            () = self.decoding.finish() => {}
+            () = self.shutdown.overdue(), if can_read_again => {}
+        }
         read
     }
 
@@ -123,8 +141,13 @@ impl Reading {
     async fn read_all(&mut self, files: &mut Lent) -> Result<(), ComponentError> {
         let mut save = Instant::now() + SAVE_INTERVAL;
         while !self.is_over() {
-            let Some((file, taken)) = files.with(read_next).await? else { return Ok(()) };
-            self.send(file, taken).await;
+            let Some(piece) = files.with(read_next).await? else { return Ok(()) };
+            let (can_read_again, mut overdue) = (self.source.checkpoints.is_some(), self.shutdown.clone());
+            tokio::select! {
+                biased;
+                () = self.send(piece) => {}
+                () = overdue.overdue(), if can_read_again => {}
+            }
             if Instant::now() >= save {
                 files.with(Files::try_to_save).await?;
                 save = Instant::now() + SAVE_INTERVAL;
@@ -133,14 +156,21 @@ impl Reading {
         Ok(())
     }
 
-    async fn send(&mut self, file: FileId, taken: Taken) {
+    async fn send(&mut self, Piece { file, inode, taken }: Piece) {
         let sent = self.settled.lock().send(file, taken.end);
         let settled = self.settled.clone();
-        let acknowledgement = Acknowledgement::new(move |outcome| settled.answer(sent, outcome));
+        let cut_offs = settled.cut_offs.get();
+        let acknowledgement = Acknowledgement::new(move |outcome| settled.answer(sent, cut_offs, outcome));
         if taken.units.is_empty() {
             return acknowledgement.answer(Outcome::Delivered);
         }
-        if self.decoding.send(taken.into_records(), None, acknowledgement).await.is_err() {
+        let (records, origin) = (taken.into_records(), sent.origin(&self.source.id, inode));
+        let is_given_up = self.settled.lock().is_given_up(sent);
+        let sent = match is_given_up {
+            true => self.outputs.send_to(REJECTED, given_up(records, Some(origin), acknowledgement)).await,
+            false => self.decoding.send(records, Some(origin), acknowledgement).await,
+        };
+        if sent.is_err() {
             // Somebody behind it has failed, and said why; this source is being ended for it.
             self.shutdown.requested().await;
         }
@@ -177,24 +207,44 @@ fn ended(error: tokio::task::JoinError) -> ComponentError {
     ComponentError::new("reading ended").caused_by(error)
 }
 
-fn read_next(files: &mut Files) -> Result<Option<(FileId, Taken)>, ComponentError> {
+fn read_next(files: &mut Files) -> Result<Option<Piece>, ComponentError> {
     files.next().map(|index| files.read(index)).transpose()
 }
 
 /// What is settled, for those who read and those who answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Settled {
     positions: Mutex<Positions>,
     changed: Notify,
+    cut_offs: CutOffs,
+}
+
+impl Sent {
+    /// What the batch covers of the file at `inode`.
+    fn origin(self, source: &Arc<str>, inode: Inode) -> Origin {
+        let at = |position: u64| ExtendedSequenceNumber::new(position.to_string(), 0);
+        let from = if self.from == 0 { Checkpoint::TrimHorizon } else { Checkpoint::After(at(self.from)) };
+        Origin {
+            source: source.clone(),
+            stream: "file".into(),
+            shard_id: inode.id().into(),
+            range: PositionRange { from, to: at(self.end) },
+            epoch: self.epoch,
+        }
+    }
 }
 
 impl Settled {
+    fn new(first_epoch: u64, cut_offs: CutOffs) -> Self {
+        Settled { positions: Mutex::new(Positions::new(first_epoch)), changed: Notify::new(), cut_offs }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Positions> {
         self.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, sent: Sent, outcome: Outcome) {
-        self.lock().answer(sent, outcome);
+    fn answer(&self, sent: Sent, cut_offs: u64, outcome: Outcome) {
+        self.lock().answer(sent, outcome, self.cut_offs.get() != cut_offs);
         self.changed.notify_one();
     }
 

@@ -9,7 +9,7 @@ use vrl::value::Value as VrlValue;
 
 use super::native::Native;
 use super::{Failed, Program};
-use crate::component::{BuildError, Event, Problem};
+use crate::component::{BuildError, Emitted, Event, Problem};
 
 /// A condition as it is written: a program in [VRL](https://vector.dev/docs/reference/vrl/), such as
 /// `.action == "REJECT" && .dstport == 22`, or `{ type = "vrl", source = "..." }`.
@@ -94,7 +94,15 @@ impl ConditionConfig {
 pub(crate) enum Condition {
     /// Which says the same without an interpreter.
     Native(Native),
-    Program(Box<Program>),
+    Program(Box<Program>, Failures),
+}
+
+/// Events on which a condition failed since that was told last.
+#[derive(Clone, Default)]
+pub(crate) struct Failures {
+    events: u64,
+    /// Why, of the first.
+    error: String,
 }
 
 impl Condition {
@@ -106,26 +114,73 @@ impl Condition {
             return Err(Problem::new(message).key(key).within(0..source.len()).into());
         }
         let native = Native::recognise(source).map(Condition::Native);
-        Ok(native.unwrap_or_else(|| Condition::Program(Box::new(program))))
+        Ok(native.unwrap_or_else(|| Condition::Program(Box::new(program), Failures::default())))
     }
 
     /// Whether it holds for an event, or why it could not be seen.
     pub(crate) fn check(&mut self, event: &Event<'_>) -> Result<bool, Failed> {
         match self {
             Condition::Native(native) => Ok(native.holds(event)),
-            Condition::Program(program) => program.run(event).map(|value| value == VrlValue::Boolean(true)),
+            Condition::Program(program, _) => program.run(event).map(|value| value == VrlValue::Boolean(true)),
         }
     }
 
-    /// Whether it holds for an event. Where the program aborts it does not.
+    /// Whether it holds for an event. Where the program aborts or fails it does not; that it failed is [told](Self::tell).
     pub(crate) fn holds(&mut self, event: &Event<'_>) -> bool {
-        self.check(event).unwrap_or(false)
+        let failed = match self.check(event) {
+            Ok(holds) => return holds,
+            Err(Failed::Aborted(_)) => return false,
+            Err(Failed::Error(error)) => error,
+        };
+        if let Condition::Program(_, failures) = self {
+            failures.events += 1;
+            if failures.events == 1 {
+                failures.error = failed;
+            }
+        }
+        false
+    }
+
+    /// Says on how many events it failed, if it did: once a batch, or one that always fails would fill the log.
+    pub(crate) fn tell(&mut self, emitted: &mut Emitted) {
+        if let Condition::Program(_, failures) = self
+            && failures.events > 0
+        {
+            let Failures { events, error } = std::mem::take(failures);
+            emitted.failed(events);
+            tracing::warn!(events, "the condition failed, and counts as false, first with: {error}");
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::component::{Acknowledgement, Batch, Changes};
+
+    #[test]
+    fn events_on_which_a_condition_fails_are_counted_and_those_on_which_it_aborts_are_not() {
+        let mut builder = Batch::builder(Arc::default());
+        for number in [1, 2, 0, 0] {
+            let mut members = Changes::default();
+            members.set("number", number);
+            builder.event(None, members);
+        }
+        let batch = builder.build(Acknowledgement::none());
+        for (source, held, failed) in [
+            ("if .number == 2 { abort }; .number == 1", 1, 0),
+            ("if .number == 0 { assert!(false) }; .number == 1", 1, 2),
+        ] {
+            let mut condition = Condition::compile(source, "condition").unwrap_or_else(|error| panic!("{error}"));
+            let mut emitted = Emitted::default();
+            assert_eq!(batch.events().filter(|event| condition.holds(event)).count(), held, "{source}");
+            condition.tell(&mut emitted);
+            condition.tell(&mut emitted);
+            assert_eq!(emitted.errors, failed, "{source}");
+        }
+    }
 
     #[test]
     fn what_gives_neither_true_nor_false_is_no_condition() {
