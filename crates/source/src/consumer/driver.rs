@@ -81,7 +81,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         if let Err(error) = prepare(&self.stream, &*self.store, &self.retry, self.seed).await {
             return self.fail(error, &sender).await;
         }
-        let mut deadline = None;
+        let (mut deadline, mut is_over_time) = (None, false);
         loop {
             if let Err(error) = self.update_subscriptions() {
                 return self.fail(error, &sender).await;
@@ -128,7 +128,9 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 },
                 Some(brought) = self.calls.subscriptions.next(), if may_take_events => self.handle_brought(brought),
                 () = sleep_until(wake), if wake.is_some() => Ok(()),
-                () = sleep_until(deadline), if deadline.is_some_and(|at| at > now()) => {
+                // A flag, not the time, says whether that was done: it may come to pass beside anything else.
+                () = sleep_until(deadline), if deadline.is_some() && !is_over_time => {
+                    is_over_time = true;
                     self.core.abandon_all();
                     Ok(())
                 }

@@ -60,7 +60,8 @@ pub struct SchedulerConfig {
     pub start: StartPosition,
     /// Where it ends. A shard ends before its first record that arrived at the end or later.
     pub stop: Stop,
-    /// Ends after this many records.
+    /// Ends after this many records, all of them settled. Those of a batch that is abandoned, or whose lease is lost, do not
+    /// count: it goes on until so many others are.
     pub count: Option<u64>,
     /// What it does about checkpoints of another stream, and such as Kinesis refuses.
     pub unusable_checkpoint: UnusableCheckpoint,
@@ -187,7 +188,7 @@ pub struct Scheduler {
     stopped: BTreeSet<ShardId>,
     unsettled_bytes: usize,
     epoch: u64,
-    /// Records that may still be lent.
+    /// Records that may still be lent: of the count, those that are neither settled nor lent.
     remaining: Option<u64>,
     draining: bool,
     events: VecDeque<ConsumerEvent>,
@@ -284,7 +285,8 @@ impl Scheduler {
         self.unsettled_bytes
     }
 
-    /// Reads no further. What is lent may still be settled; each shard is given back when all of its is.
+    /// Reads no further. What is lent may still be settled; each shard is given back when all of its is. Of one of which a
+    /// batch is abandoned, what was lent before that.
     pub fn shut_down(&mut self) {
         if self.draining {
             return;
@@ -389,14 +391,13 @@ impl Scheduler {
                 self.pace(&id.shard, now);
                 self.end_if_settled(&id.shard, now);
             }
-            Outcome::Abandoned if self.draining => self.forget(&id.shard),
-            Outcome::Abandoned => self.rewind(id, now),
+            Outcome::Abandoned => self.abandoned(id, now),
         }
         self.advance(now);
     }
 
     fn may_read(&self) -> bool {
-        !self.draining && self.unsettled_bytes < self.config.max_unsettled_bytes
+        !self.draining && self.remaining != Some(0) && self.unsettled_bytes < self.config.max_unsettled_bytes
     }
 
     /// Follows up on what the parts report.
@@ -422,8 +423,10 @@ impl Scheduler {
         }
         if self.draining {
             self.give_back();
-        } else if self.remaining == Some(0) || self.is_all_read(now) {
+        } else if self.is_counted_out() || self.is_all_read(now) {
             self.shut_down();
+        } else {
+            self.read_what_was_cut(now);
         }
     }
 
@@ -455,7 +458,14 @@ impl Scheduler {
         self.stopped.remove(shard);
         if let Some(reading) = self.reading.remove(shard) {
             self.unsettled_bytes -= reading.window.bytes();
+            // They are delivered again, by whoever has the lease.
+            self.remaining = self.remaining.map(|left| left + reading.window.records());
         }
+    }
+
+    /// Whether as many records as were asked for are settled.
+    fn is_counted_out(&self) -> bool {
+        self.remaining == Some(0) && self.reading.values().all(|reading| reading.window.is_empty())
     }
 
     /// While draining: gives back the shards of which nothing is lent any more.
