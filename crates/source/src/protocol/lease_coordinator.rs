@@ -363,7 +363,7 @@ impl LeaseCoordinator {
             return;
         }
         // All of a stream that was made anew is new.
-        let anew = StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None };
+        let anew = StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None, closed_before: BTreeSet::new() };
         let start = if self.outdated.is_empty() { start } else { &anew };
         let shards: Vec<&Shard> = shards.collect();
         let leases = self.seen.iter().map(|(shard, seen)| (shard, &seen.lease)).collect();

@@ -476,11 +476,12 @@ impl Scheduler {
 
     fn sync_shards(&mut self) {
         let Some(time) = self.stream.server_time().filter(|_| self.leases.has_listed()) else { return };
-        let start = match self.config.start {
-            StartPosition::Latest => StartAt { checkpoint: Checkpoint::Latest, timestamp: Some(time) },
-            StartPosition::TrimHorizon => StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None },
-            StartPosition::AtTimestamp(time) => StartAt { checkpoint: Checkpoint::AtTimestamp, timestamp: Some(time) },
+        let (checkpoint, timestamp) = match self.config.start {
+            StartPosition::Latest => (Checkpoint::Latest, Some(time)),
+            StartPosition::TrimHorizon => (Checkpoint::TrimHorizon, None),
+            StartPosition::AtTimestamp(time) => (Checkpoint::AtTimestamp, Some(time)),
         };
+        let start = StartAt { checkpoint, timestamp, closed_before: self.stream.closed_at_first().clone() };
         self.leases.handle_shards(self.shards.values(), &start);
     }
 

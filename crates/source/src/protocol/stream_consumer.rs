@@ -134,6 +134,8 @@ pub struct StreamConsumer {
     /// Before when shards that were revoked may not be subscribed to again.
     subscribe_from: BTreeMap<ShardId, Instant>,
     server_time: Option<Timestamp>,
+    /// The shards that were closed then.
+    closed_at_first: BTreeSet<ShardId>,
     rng: fastrand::Rng,
 }
 
@@ -157,6 +159,7 @@ impl StreamConsumer {
             finished: VecDeque::new(),
             subscribe_from: BTreeMap::new(),
             server_time: None,
+            closed_at_first: BTreeSet::new(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -252,7 +255,11 @@ impl StreamConsumer {
         };
         self.connected = true;
         self.listing_failures.succeeded();
-        self.server_time.get_or_insert(page.server_time);
+        // A page of a later second, as of a long listing or one that was begun anew, does not tell what was closed then.
+        if page.server_time <= *self.server_time.get_or_insert(page.server_time) && !self.listed {
+            let closed = page.shards.iter().filter(|shard| shard.closed);
+            self.closed_at_first.extend(closed.map(|shard| shard.id.clone()));
+        }
         let granted = self.config.shards == ShardSelection::Granted;
         self.window.get_or_insert_with(|| {
             let window = Window::pin(self.config.start, self.config.stop, page.server_time);
@@ -368,6 +375,11 @@ impl StreamConsumer {
     /// The server's time at the first listing, in whole seconds.
     pub(crate) fn server_time(&self) -> Option<Timestamp> {
         self.server_time
+    }
+
+    /// The shards that were closed at that time.
+    pub(crate) fn closed_at_first(&self) -> &BTreeSet<ShardId> {
+        &self.closed_at_first
     }
 
     /// Whether an answer belongs to the consumer that the shard has now.
