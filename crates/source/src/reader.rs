@@ -334,6 +334,7 @@ impl<A: KinesisApi> Driver<A> {
             Answer::Iterator(shard, epoch, answer) => self.core.handle_iterator(&shard, epoch, answer, now)?,
             Answer::Records(shard, epoch, answer) => {
                 let fetched = self.core.handle_records(&shard, epoch, answer, now)?;
+                self.telemetry.lag(&shard, self.core.millis_behind_latest(&shard));
                 self.buffer(shard, fetched);
             }
             Answer::Subscribed(shard, epoch, Ok(subscription)) => {
@@ -353,6 +354,7 @@ impl<A: KinesisApi> Driver<A> {
         match what {
             Some(Ok(event)) => {
                 let fetched = self.core.handle_subscription_event(&shard, epoch, event, now())?;
+                self.telemetry.lag(&shard, self.core.millis_behind_latest(&shard));
                 self.buffer(shard, fetched);
             }
             Some(Err(error)) => {

@@ -186,6 +186,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
             Answer::Iterator(shard, epoch, answer) => self.core.handle_iterator(&shard, epoch, answer, now)?,
             Answer::Records(shard, epoch, answer) => {
                 let lent = self.core.handle_records(&shard, epoch, answer, now)?;
+                self.telemetry.lag(&shard, self.core.millis_behind_latest(&shard));
                 self.keep(lent);
             }
             Answer::Subscribed(shard, epoch, Ok(subscription)) => {
@@ -230,6 +231,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         match what {
             Some(Ok(event)) => {
                 let lent = self.core.handle_subscription_event(&shard, epoch, event, now())?;
+                self.telemetry.lag(&shard, self.core.millis_behind_latest(&shard));
                 self.keep(lent);
             }
             Some(Err(error)) => {

@@ -275,6 +275,11 @@ impl Scheduler {
         Progress { shards: self.shards.len(), ..self.stream.progress() }
     }
 
+    /// How far a shard is behind the tip, by the last answer; nothing while it is not read.
+    pub fn millis_behind_latest(&self, shard: &ShardId) -> Option<i64> {
+        self.reading.get(shard)?.millis_behind_latest
+    }
+
     /// The leases as last seen.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.leases.leases()

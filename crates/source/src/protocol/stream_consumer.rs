@@ -244,6 +244,14 @@ impl StreamConsumer {
         progress
     }
 
+    /// How far a shard is behind the tip, by the last answer; nothing while it is not read.
+    pub fn millis_behind_latest(&self, shard: &ShardId) -> Option<i64> {
+        match &self.shards.get(shard)?.phase {
+            Phase::Reading(consumer) => consumer.millis_behind_latest(),
+            Phase::Waiting | Phase::Finished(_) => None,
+        }
+    }
+
     /// Takes the answer to [`Request::ListShards`].
     pub fn handle_shards(&mut self, answer: Result<ShardPage, ApiError>, now: Instant) -> Result<(), Error> {
         let Listing::InFlight(mut shards) = std::mem::replace(&mut self.listing, Listing::Due(now)) else {
