@@ -141,8 +141,11 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         }
     }
 
-    /// A failure ends the stream. What is settled is not lost: a next run goes on from the last checkpoint.
+    /// A failure ends the stream. What is settled is not lost: a next run goes on from the last checkpoint. Nothing is
+    /// renewed any more while the caller takes its time, so nothing is delivered either.
     async fn fail(&mut self, error: Error, sender: &mpsc::Sender<Result<Delivery, Error>>) {
+        self.core.forsake();
+        self.waiting.clear();
         // The caller may be gone, who then does not care.
         let _ = sender.send(Err(error)).await;
     }

@@ -313,6 +313,11 @@ impl Scheduler {
         self.unsettled_bytes = 0;
     }
 
+    /// Lets nothing more be delivered, and asks for nothing: for when it is driven no further.
+    pub fn forsake(&mut self) {
+        self.reading.clear();
+    }
+
     /// Takes the answer to [`Request::ListShards`].
     pub fn handle_shards(&mut self, answer: Result<ShardPage, ApiError>, now: Instant) -> Result<(), Error> {
         self.stream.handle_shards(answer, now)?;
