@@ -305,6 +305,28 @@ async fn a_failure_that_does_not_pass_ends_the_stream_behind_what_was_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_that_fail_for_a_while_are_waited_for_if_they_were_good_before() {
+    let fake = fake(1);
+    put(&mut fake.world(), 0, "r", 6);
+    fake.world().page_records = 2;
+    fake.world().fail(Operation::ListShards, [ApiErrorKind::Credentials]);
+    let error = from_horizon(&fake).records().next().await.unwrap().unwrap_err();
+    assert_eq!(error.api_kind(), Some(ApiErrorKind::Credentials), "wrong from the first");
+
+    for operation in [Operation::GetShardIterator, Operation::GetRecords] {
+        fake.world().fail(operation, [ApiErrorKind::Credentials; 10]);
+    }
+    assert_whole(&fake, &read(from_horizon(&fake).stop(Stop::AtTip)).await, 1);
+
+    let calls = fake.world().calls(Operation::GetRecords);
+    fake.world().before_call(calls + 2, |world| world.fail(Operation::GetRecords, [ApiErrorKind::Credentials; 1000]));
+    let began = tokio::time::Instant::now();
+    let results: Vec<_> = from_horizon(&fake).records().collect().await;
+    assert_eq!(results.last().unwrap().as_ref().unwrap_err().api_kind(), Some(ApiErrorKind::Credentials));
+    assert!((280..340).contains(&began.elapsed().as_secs()), "not for ever, but minutes: {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_missing_stream_and_a_missing_shard_are_named() {
     let fake = fake(2);
     let mut records = Reader::builder(fake.clone(), "other").records();

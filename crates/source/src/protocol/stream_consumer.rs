@@ -567,7 +567,7 @@ impl StreamConsumer {
     }
 
     fn listing_failed(&mut self, error: ApiError, now: Instant) -> Result<(), Error> {
-        let retry = self.config.retry;
+        let mut retry = self.config.retry;
         match error.kind {
             ApiErrorKind::NotFound => {
                 return Err(Error::StreamNotFound { stream: self.stream.clone(), source: error });
@@ -582,6 +582,7 @@ impl StreamConsumer {
                     return Err(self.error(None, error));
                 }
             }
+            ApiErrorKind::Credentials if self.connected => retry = retry.of_credentials(),
             kind if kind.is_retryable() => {}
             _ => return Err(self.error(None, error)),
         }
