@@ -26,8 +26,8 @@ pub(super) struct Driver<A, S> {
     store: Arc<S>,
     core: Scheduler,
     calls_in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
-    /// What a reader without leases does not ask: at most the stream's description, a listing and a write. They wait for
-    /// no other call: leases must be renewed in time.
+    /// What a reader without leases does not ask: at most the stream's description, a listing and some writes. They wait
+    /// for no other call: leases must be renewed in time.
     own_in_flight: FuturesUnordered<BoxFuture<'static, OwnAnswer>>,
     /// Batches that the caller has not taken yet. What they weigh is bounded by the windows.
     waiting: VecDeque<Lent>,
@@ -43,7 +43,7 @@ pub(super) struct Driver<A, S> {
 enum OwnAnswer {
     Stream(Result<StreamSummary, ApiError>),
     Leases(Result<(Vec<Lease>, Option<Leader>), LeaseStoreError>),
-    Written(Vec<Result<WriteOutcome, LeaseStoreError>>),
+    Written(u64, Vec<Result<WriteOutcome, LeaseStoreError>>),
 }
 
 impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
@@ -163,8 +163,9 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 SchedulerRequest::ListLeases => {
                     self.own_in_flight.push(Box::pin(async move { OwnAnswer::Leases(list(&*store).await) }));
                 }
-                SchedulerRequest::WriteLeases(writes) => {
-                    self.own_in_flight.push(Box::pin(async move { OwnAnswer::Written(store.write(writes).await) }));
+                SchedulerRequest::WriteLeases { batch, writes } => {
+                    let writing = async move { OwnAnswer::Written(batch, store.write(writes).await) };
+                    self.own_in_flight.push(Box::pin(writing));
                 }
             }
         }
@@ -218,11 +219,11 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 }
                 self.core.handle_leases(answer, now())?;
             }
-            OwnAnswer::Written(answers) => {
+            OwnAnswer::Written(batch, answers) => {
                 if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
                     self.telemetry.store_failed(error);
                 }
-                self.core.handle_written(answers, now())?;
+                self.core.handle_written(batch, answers, now())?;
             }
         }
         self.note_progress();

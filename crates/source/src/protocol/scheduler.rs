@@ -110,8 +110,13 @@ pub enum SchedulerRequest {
     Kinesis(Request),
     /// A listing of the leases, and who leads; the answer goes to [`Scheduler::handle_leases`].
     ListLeases,
-    /// Writes to the lease store; the answers go to [`Scheduler::handle_written`].
-    WriteLeases(Vec<LeaseWrite>),
+    /// Writes to the lease store; the answers go to [`Scheduler::handle_written`]. Several such batches may be outstanding.
+    WriteLeases {
+        /// Its number.
+        batch: u64,
+        /// The writes, of different shards.
+        writes: Vec<LeaseWrite>,
+    },
 }
 
 /// Names a batch in an acknowledgement.
@@ -241,7 +246,9 @@ impl Scheduler {
         }
         match self.leases.poll_request(now) {
             Some(LeaseRequest::List) => return Some(SchedulerRequest::ListLeases),
-            Some(LeaseRequest::Write(writes)) => return Some(SchedulerRequest::WriteLeases(writes)),
+            Some(LeaseRequest::Write { batch, writes }) => {
+                return Some(SchedulerRequest::WriteLeases { batch, writes });
+            }
             None => self.advance(now),
         }
         self.poll_stream(may_call, now)
@@ -304,9 +311,11 @@ impl Scheduler {
         self.give_back();
     }
 
-    /// Gives all shards back at once, whatever is still lent: for when [`shut_down`](Self::shut_down) takes too long.
+    /// Gives all shards back at once, whatever is still lent: for when [`shut_down`](Self::shut_down) takes too long. A store
+    /// that cannot be written then is given up on after a few attempts.
     pub fn abandon_all(&mut self) {
         self.shut_down();
+        self.leases.time_is_up();
         for shard in std::mem::take(&mut self.reading).into_keys() {
             self.leases.release(&shard);
         }
@@ -374,13 +383,14 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Takes the answers to [`SchedulerRequest::WriteLeases`].
+    /// Takes the answers to the [`SchedulerRequest::WriteLeases`] of this number, in the order of its writes.
     pub fn handle_written(
         &mut self,
+        batch: u64,
         answers: Vec<Result<WriteOutcome, LeaseStoreError>>,
         now: Instant,
     ) -> Result<(), Error> {
-        self.leases.handle_written(answers, now).map_err(|source| self.lease_error(source))?;
+        self.leases.handle_written(batch, answers, now).map_err(|source| self.lease_error(source))?;
         self.advance(now);
         Ok(())
     }
