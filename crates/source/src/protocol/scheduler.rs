@@ -206,6 +206,7 @@ impl Scheduler {
     pub fn new(stream: StreamId, config: SchedulerConfig, exclusive: bool, seed: u64, now: Instant) -> Self {
         let reads = ConsumerConfig {
             start: StartPosition::TrimHorizon,
+            positions: BTreeMap::new(),
             stop: config.stop,
             shards: ShardSelection::Granted,
             pacing: config.pacing,

@@ -24,6 +24,9 @@ use crate::error::{ApiError, ApiErrorKind, Error};
 pub struct ConsumerConfig {
     /// Where it begins.
     pub start: StartPosition,
+    /// Where it begins in single shards, whatever `start` says: those that must be in the stream. Shards that descend from
+    /// them are read from their beginning, unless they stand here as well. Nothing with grants.
+    pub positions: BTreeMap<ShardId, ShardPosition>,
     /// Where it ends.
     pub stop: Stop,
     /// Which shards it reads.
@@ -106,6 +109,8 @@ struct Tracked {
     /// The children that its end named.
     children: Vec<Shard>,
     from: ShardPosition,
+    /// Whether that is the shard's own, so that the start's time does not hold for it.
+    is_placed: bool,
     phase: Phase,
 }
 
@@ -320,7 +325,7 @@ impl StreamConsumer {
             Ok(page) => page,
             Err(error) => return self.shard_failed(shard, error, now).map(|()| Fetched::default()),
         };
-        let window = self.window.unwrap_or_default();
+        let window = self.window_of(shard);
         let pacing = self.config.pacing;
         let children = page.child_shards.clone();
         let at_end = page.next_iterator.is_none();
@@ -348,7 +353,8 @@ impl StreamConsumer {
             consumer = consumer.not_subscribing_before(at);
         }
         let phase = Phase::Reading(Box::new(consumer));
-        self.shards.insert(id.clone(), Tracked { shard, children: Vec::new(), from: position, phase });
+        let tracked = Tracked { shard, children: Vec::new(), from: position, is_placed: false, phase };
+        self.shards.insert(id.clone(), tracked);
         self.schedule(&id, now);
     }
 
@@ -403,7 +409,7 @@ impl StreamConsumer {
         };
         self.listing = Listing::InFlight(so_far);
         let from = match (self.config.start, &self.config.shards) {
-            (StartPosition::AtTimestamp(time), ShardSelection::All) => Some(time),
+            (StartPosition::AtTimestamp(time), ShardSelection::All) if self.config.positions.is_empty() => Some(time),
             // A shard that was asked for by id exists also if it holds nothing of that time.
             _ => None,
         };
@@ -421,19 +427,25 @@ impl StreamConsumer {
     /// Takes a complete listing.
     fn listed(&mut self, shards: Vec<Shard>, now: Instant) -> Result<(), Error> {
         let is_first = !std::mem::replace(&mut self.listed, true);
-        if let (true, ShardSelection::Only(wanted)) = (is_first, &self.config.shards) {
-            let existing: Vec<ShardId> = shards.iter().map(|shard| shard.id.clone()).collect();
-            if let Some(missing) = wanted.iter().find(|id| !existing.contains(id)) {
-                let (stream, shard) = (self.stream.clone(), missing.clone());
-                return Err(Error::ShardNotFound { stream, shard, existing });
-            }
+        if is_first {
+            self.check_named(&shards)?;
         }
         if self.config.shards == ShardSelection::Granted {
             self.unseen_listing = Some(shards.clone());
         }
         let open: BTreeMap<ShardId, bool> = shards.iter().map(|shard| (shard.id.clone(), !shard.closed)).collect();
         if is_first {
-            self.track_all(shards, self.window.unwrap_or_default().first_position());
+            let mut placed = self.placed(&shards);
+            let (own, other): (Vec<Shard>, Vec<Shard>) =
+                shards.into_iter().partition(|shard| placed.contains_key(&shard.id));
+            self.track_all(other, self.window.unwrap_or_default().first_position());
+            for shard in own {
+                let (id, from) = (shard.id.clone(), placed.remove(&shard.id).unwrap_or(ShardPosition::TrimHorizon));
+                self.track_all(vec![shard], from);
+                if let Some(tracked) = self.shards.get_mut(&id) {
+                    tracked.is_placed = true;
+                }
+            }
         } else {
             self.track_all(shards, ShardPosition::TrimHorizon);
         }
@@ -460,6 +472,46 @@ impl StreamConsumer {
         }
         self.start_shards(now);
         Ok(())
+    }
+
+    /// Whether the shards that were named are there.
+    fn check_named(&self, shards: &[Shard]) -> Result<(), Error> {
+        let chosen: &[ShardId] = match &self.config.shards {
+            ShardSelection::Only(wanted) => wanted,
+            ShardSelection::All | ShardSelection::Granted => &[],
+        };
+        let is_listed = |id: &ShardId| shards.iter().any(|shard| shard.id == *id);
+        match chosen.iter().chain(self.config.positions.keys()).find(|id| !is_listed(id)) {
+            None => Ok(()),
+            Some(missing) => {
+                let existing = shards.iter().map(|shard| shard.id.clone()).collect();
+                Err(Error::ShardNotFound { stream: self.stream.clone(), shard: missing.clone(), existing })
+            }
+        }
+    }
+
+    /// Where the shards of the first listing begin that have a position of their own, or descend from one that has.
+    fn placed(&self, shards: &[Shard]) -> BTreeMap<ShardId, ShardPosition> {
+        let mut placed = self.config.positions.clone();
+        loop {
+            let is_below = |shard: &&Shard| {
+                !placed.contains_key(&shard.id) && shard.parents.iter().any(|parent| placed.contains_key(parent))
+            };
+            let below: Vec<ShardId> = shards.iter().filter(is_below).map(|shard| shard.id.clone()).collect();
+            if below.is_empty() {
+                return placed;
+            }
+            placed.extend(below.into_iter().map(|id| (id, ShardPosition::TrimHorizon)));
+        }
+    }
+
+    /// Which times of arrival are wanted of a shard.
+    fn window_of(&self, shard: &ShardId) -> Window {
+        let window = self.window.unwrap_or_default();
+        match self.shards.get(shard).filter(|tracked| tracked.is_placed) {
+            Some(tracked) => window.beginning_at(&tracked.from),
+            None => window,
+        }
     }
 
     fn confirming(&self) -> impl Iterator<Item = &ShardId> {
@@ -495,7 +547,8 @@ impl StreamConsumer {
                 ShardSelection::Granted => false,
             };
             if selected {
-                let tracked = Tracked { shard, children: Vec::new(), from: from.clone(), phase: Phase::Waiting };
+                let (from, phase) = (from.clone(), Phase::Waiting);
+                let tracked = Tracked { shard, children: Vec::new(), from, is_placed: false, phase };
                 self.shards.entry(tracked.shard.id.clone()).or_insert(tracked);
             }
         }
