@@ -354,6 +354,9 @@ impl Scheduler {
                 None => return Ok(()),
             },
         };
+        if let Err(error) = &answer {
+            self.note_throttling(shard, error);
+        }
         self.stream.handle_iterator(shard, epoch, answer, now)
     }
 
@@ -365,6 +368,9 @@ impl Scheduler {
         answer: Result<RecordPage, ApiError>,
         now: Instant,
     ) -> Result<Vec<Lent>, Error> {
+        if let Err(error) = &answer {
+            self.note_throttling(shard, error);
+        }
         let fetched = self.stream.handle_records(shard, epoch, answer, now)?;
         Ok(self.hand_on(shard, fetched, now))
     }

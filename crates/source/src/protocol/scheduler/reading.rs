@@ -46,6 +46,7 @@ pub(super) struct Reading {
     pub(super) last_arrival: Option<Timestamp>,
     pub(super) records: u64,
     pub(super) bytes: u64,
+    pub(super) throttled: u64,
     /// How often the batch that ended there was abandoned, of those that are not settled since.
     pub(super) abandoned: BTreeMap<ExtendedSequenceNumber, u32>,
     pub(super) end: Option<(Finish, Vec<Shard>)>,
@@ -100,6 +101,7 @@ impl Scheduler {
             last_arrival: None,
             records: 0,
             bytes: 0,
+            throttled: 0,
             abandoned: BTreeMap::new(),
             end: None,
             shard,
