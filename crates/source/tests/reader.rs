@@ -83,12 +83,12 @@ async fn a_listing_in_pages_is_read_to_its_end() {
 async fn an_expired_listing_token_restarts_the_listing() {
     let fake = fake(9);
     fake.world().list_page = 5;
-    fake.world().fail(Operation::ListShards, []);
     for shard in 0..9 {
         put(&mut fake.world(), shard, "r", 1);
     }
-    fake.world().fail(Operation::ListShards, [ApiErrorKind::ExpiredNextToken]);
+    fake.world().fail_call(Operation::ListShards, 2, ApiErrorKind::ExpiredNextToken);
     assert_whole(&fake, &read(from_horizon(&fake).stop(Stop::AtTip)).await, 9);
+    assert!(fake.world().calls(Operation::ListShards) >= 2 + 2, "the listing is begun anew, and read to its end");
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,6 +384,19 @@ async fn start_and_end_times_select_by_arrival_also_where_it_steps_back() {
     fake.world().late_timestamp_gives_all = true;
     let bounded = from_horizon(&fake).start(StartPosition::AtTimestamp(at(10_000))).stop(Stop::At(at(20_000)));
     assert_eq!(texts(&read(bounded).await), ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_before_all_that_the_stream_still_holds_means_the_oldest_record() {
+    let fake = fake(1);
+    put(&mut fake.world(), 0, "trimmed", 3);
+    let (left, right) = fake.world().split(0);
+    fake.world().trim(0);
+    put(&mut fake.world(), left, "l", 2);
+    put(&mut fake.world(), right, "r", 2);
+    let years_ago = fake.world().now() - SignedDuration::from_hours(24 * 3650);
+    let reader = from_horizon(&fake).start(StartPosition::AtTimestamp(years_ago)).stop(Stop::AtTip);
+    assert_eq!(sorted(texts(&read(reader).await)), ["l0", "l1", "r0", "r1"]);
 }
 
 #[tokio::test(start_paused = true)]
