@@ -4,6 +4,7 @@
 //! retention and blocks nobody. Shards known from the first listing begin at the start position, later ones at their
 //! beginning.
 
+mod placing;
 mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -472,46 +473,6 @@ impl StreamConsumer {
         }
         self.start_shards(now);
         Ok(())
-    }
-
-    /// Whether the shards that were named are there.
-    fn check_named(&self, shards: &[Shard]) -> Result<(), Error> {
-        let chosen: &[ShardId] = match &self.config.shards {
-            ShardSelection::Only(wanted) => wanted,
-            ShardSelection::All | ShardSelection::Granted => &[],
-        };
-        let is_listed = |id: &ShardId| shards.iter().any(|shard| shard.id == *id);
-        match chosen.iter().chain(self.config.positions.keys()).find(|id| !is_listed(id)) {
-            None => Ok(()),
-            Some(missing) => {
-                let existing = shards.iter().map(|shard| shard.id.clone()).collect();
-                Err(Error::ShardNotFound { stream: self.stream.clone(), shard: missing.clone(), existing })
-            }
-        }
-    }
-
-    /// Where the shards of the first listing begin that have a position of their own, or descend from one that has.
-    fn placed(&self, shards: &[Shard]) -> BTreeMap<ShardId, ShardPosition> {
-        let mut placed = self.config.positions.clone();
-        loop {
-            let is_below = |shard: &&Shard| {
-                !placed.contains_key(&shard.id) && shard.parents.iter().any(|parent| placed.contains_key(parent))
-            };
-            let below: Vec<ShardId> = shards.iter().filter(is_below).map(|shard| shard.id.clone()).collect();
-            if below.is_empty() {
-                return placed;
-            }
-            placed.extend(below.into_iter().map(|id| (id, ShardPosition::TrimHorizon)));
-        }
-    }
-
-    /// Which times of arrival are wanted of a shard.
-    fn window_of(&self, shard: &ShardId) -> Window {
-        let window = self.window.unwrap_or_default();
-        match self.shards.get(shard).filter(|tracked| tracked.is_placed) {
-            Some(tracked) => window.beginning_at(&tracked.from),
-            None => window,
-        }
     }
 
     fn confirming(&self) -> impl Iterator<Item = &ShardId> {
