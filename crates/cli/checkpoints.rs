@@ -184,8 +184,8 @@ fn rewound(leases: Vec<Lease>, shards: &[Shard], to: Timestamp, created: Option<
     let mut counters: BTreeMap<ShardId, u64> = leases.into_iter().map(|lease| (lease.shard, lease.counter)).collect();
     let (mut create, mut replace) = (Vec::new(), Vec::new());
     for shard in shards {
-        let lease = Lease::of_shard(shard, Checkpoint::AtTimestamp, Some(to));
-        let lease = Lease { stream_creation_timestamp: created, ..lease };
+        let mut lease = Lease::of_shard(shard, Checkpoint::AtTimestamp, Some(to));
+        lease.stream_creation_timestamp = created;
         match counters.remove(&shard.id) {
             Some(counter) => replace.push(LeaseWrite::Replace { lease, counter }),
             None => create.push(LeaseWrite::Create { lease }),
@@ -278,7 +278,11 @@ mod tests {
 
     #[test]
     fn wherever_a_rewind_is_broken_off_each_shard_has_a_row() {
-        let row = |id: &str, counter| Lease { counter, ..Lease::new(id, Checkpoint::ShardEnd) };
+        let row = |id: &str, counter| {
+            let mut row = Lease::new(id, Checkpoint::ShardEnd);
+            row.counter = counter;
+            row
+        };
         let before = [row("a", 3), row("gone", 5), row("c", 7)];
         let shards = ["a", "b", "c"].map(shard);
         let (to, created) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(7).ok());
@@ -297,9 +301,10 @@ mod tests {
 
     #[test]
     fn a_row_that_says_so_is_of_another_stream() {
-        let row = |millis| Lease {
-            stream_creation_timestamp: Timestamp::from_millisecond(millis).ok(),
-            ..Lease::new("a", Checkpoint::TrimHorizon)
+        let row = |millis| {
+            let mut row = Lease::new("a", Checkpoint::TrimHorizon);
+            row.stream_creation_timestamp = Timestamp::from_millisecond(millis).ok();
+            row
         };
         let created = Timestamp::from_millisecond(7_900).unwrap();
         assert!(is_of_another(&row(8_000), Some(&created)));
