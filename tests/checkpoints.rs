@@ -121,6 +121,20 @@ async fn a_table_is_shared_and_shows_who_reads() {
         "three\n",
         "its leases were given back, with their checkpoints"
     );
+
+    let wrong = finish(with_table(&["checkpoints", "reset", "dynamodb:readers", "other"])).await;
+    assert_eq!(wrong.status, 1);
+    assert!(wrong.stderr.starts_with("error: stream other not found"), "{}", wrong.stderr);
+    let rewind = ["checkpoints", "rewind", "dynamodb:readers", STREAM, "--to", "2020-01-01T00:00:00Z"];
+    let rewound = finish(with_table(&rewind)).await;
+    assert_eq!((rewound.status, rewound.stdout.as_str()), (0, ""), "{}", rewound.stderr);
+    let mut lines: Vec<String> = finish(with_table(&args)).await.clean().lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, ["one", "three", "two"], "nothing was removed for the wrong stream");
+    fake.world().creation_timestamp = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+    let recreated = finish(with_table(&["checkpoints", "reset", "dynamodb:readers", STREAM])).await;
+    assert_eq!(recreated.status, 1);
+    assert!(recreated.stderr.contains("has checkpoints of a stream created at 1970-01-01"), "{}", recreated.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

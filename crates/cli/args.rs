@@ -250,7 +250,7 @@ pub(crate) struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ChangeArgs {
-    /// Go on though workers have their names on leases
+    /// Go on though workers have their names on leases, or a table has checkpoints of another stream
     #[arg(long)]
     pub(crate) force: bool,
 

@@ -104,7 +104,8 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
         self
     }
 
-    /// Ends after this many records, if not before; exactly, and the next run goes on behind them.
+    /// Ends when this many records are settled, if not before; exactly, and the next run goes on behind them. Those of a batch
+    /// that is abandoned come again, and are counted then.
     pub fn count(mut self, records: u64) -> Self {
         self.config.count = Some(records);
         self
@@ -336,7 +337,8 @@ pub struct ShutdownHandle {
 
 impl ShutdownHandle {
     /// Reads no further. What was delivered may still be settled; then checkpoints are written, shards given back so that
-    /// others can take them at once, and the stream ends.
+    /// others can take them at once, and the stream ends. What is abandoned meanwhile, and what was read behind it, is left
+    /// to the next run; what was delivered before it may be settled all the same.
     pub fn shut_down(&self) {
         self.signal.send_replace(true);
     }

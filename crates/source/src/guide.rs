@@ -3,6 +3,7 @@
 //! | you want | use | after a crash |
 //! |---|---|---|
 //! | records, now | [`Reader`](crate::Reader) | begins where you tell it to |
+//! | ... behind records that you know, by their sequence numbers | [`ReaderBuilder::start_shard`](crate::ReaderBuilder::start_shard) | the same |
 //! | records, and to go on where you were | [`ConsumerBuilder::auto_checkpoint`](crate::ConsumerBuilder::auto_checkpoint) | repeats what was not checkpointed |
 //! | to go on where you were, and be sure | [`Consumer`](crate::Consumer) with a [`FileLeaseStore`](crate::FileLeaseStore) | repeats what was not checkpointed, at most the last seconds |
 //! | several processes on one stream | the same with a [`DynamoDbLeaseStore`](crate::aws::DynamoDbLeaseStore) | others go on, after the failover time at the latest |

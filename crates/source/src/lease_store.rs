@@ -23,7 +23,8 @@ pub trait LeaseStore: Send + Sync + 'static {
     async fn list(&self) -> Result<Vec<Lease>, LeaseStoreError>;
 
     /// Does writes of different shards, each by itself, and says what became of each, in their order. After an error it
-    /// is open whether the write was done.
+    /// is open whether the write was done. Several calls may be under way at once, of which no two are about the same shard;
+    /// to a store that [is exclusive](Self::is_exclusive) one alone, with all that is due.
     async fn write(&self, writes: Vec<LeaseWrite>) -> Vec<Result<WriteOutcome, LeaseStoreError>>;
 
     /// The worker that assigns this table's leases to all others, if KCL 3 keeps one and it has not stepped down. Asked

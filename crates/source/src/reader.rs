@@ -20,8 +20,8 @@ use crate::calls::{Answer, Calls};
 use crate::clock::{now, sleep_until};
 use crate::error::Error;
 use crate::protocol::{
-    ConsumerConfig, FanOut, Fetched, Pacing, RetryPolicy, ShardId, ShardSelection, StartPosition, Stop, StreamConsumer,
-    StreamId,
+    ConsumerConfig, FanOut, Fetched, Pacing, RetryPolicy, ShardId, ShardPosition, ShardSelection, StartPosition, Stop,
+    StreamConsumer, StreamId,
 };
 use crate::record::{Batch, Record};
 use crate::stats::StatsHandle;
@@ -62,6 +62,28 @@ impl<A: KinesisApi> ReaderBuilder<A> {
     /// Where to begin. Default: [`StartPosition::Latest`].
     pub fn start(mut self, start: StartPosition) -> Self {
         self.config.start = start;
+        self
+    }
+
+    /// Where to begin in one shard, whatever [`start`](Self::start) says of the others; may be told of several. So a reader
+    /// goes on behind a record that it knows, by its sequence number, which is a place in its shard alone:
+    ///
+    /// ```
+    /// # use kinesis_logs_source::{KinesisApi, Reader, Record};
+    /// use kinesis_logs_source::protocol::ShardPosition;
+    ///
+    /// # fn go_on(api: impl KinesisApi, last: Record) {
+    /// let behind = ShardPosition::AfterSequenceNumber(last.sequence_number.clone());
+    /// let reader = Reader::builder(api, "vpc-flow-logs").start_shard(last.shard_id.clone(), behind);
+    /// # }
+    /// ```
+    ///
+    /// Shards that descend from it are read from their beginning, unless they have a position of their own: they hold what
+    /// came behind. The stream must have the shard. A sequence number that it does not have is refused by Kinesis, as
+    /// [`ApiErrorKind::InvalidArgument`](crate::ApiErrorKind::InvalidArgument); one that is older than all that it still holds
+    /// means the oldest. Of records that were aggregated, those of one sequence number are read together.
+    pub fn start_shard(mut self, shard: impl Into<ShardId>, position: ShardPosition) -> Self {
+        self.config.positions.insert(shard.into(), position);
         self
     }
 
@@ -334,6 +356,7 @@ impl<A: KinesisApi> Driver<A> {
             Answer::Iterator(shard, epoch, answer) => self.core.handle_iterator(&shard, epoch, answer, now)?,
             Answer::Records(shard, epoch, answer) => {
                 let fetched = self.core.handle_records(&shard, epoch, answer, now)?;
+                self.telemetry.lag(&shard, self.core.millis_behind_latest(&shard));
                 self.buffer(shard, fetched);
             }
             Answer::Subscribed(shard, epoch, Ok(subscription)) => {
@@ -353,6 +376,7 @@ impl<A: KinesisApi> Driver<A> {
         match what {
             Some(Ok(event)) => {
                 let fetched = self.core.handle_subscription_event(&shard, epoch, event, now())?;
+                self.telemetry.lag(&shard, self.core.millis_behind_latest(&shard));
                 self.buffer(shard, fetched);
             }
             Some(Err(error)) => {

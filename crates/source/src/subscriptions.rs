@@ -193,7 +193,8 @@ impl Registration {
                     tokio::time::sleep(ASK_AGAIN.mul_f64(0.5 + fastrand::f64())).await;
                 }
                 kind => {
-                    if !kind.is_retryable() {
+                    // Credentials may come back.
+                    if !kind.is_retryable() && kind != ApiErrorKind::Credentials {
                         *state = Registered::Refused(kind, error.message.clone());
                     }
                     return Err(error);

@@ -93,10 +93,19 @@ impl Telemetry {
             let labels = [("stream", self.name()), ("shard_id", batch.shard_id.to_string())];
             metrics::counter!("kinesis_records_total", &labels).increment(records);
             metrics::counter!("kinesis_record_bytes_total", &labels).increment(bytes);
-            if let Some(millis) = batch.millis_behind_latest {
-                metrics::gauge!("kinesis_millis_behind_latest", &labels).set(millis as f64);
-            }
         }
+    }
+
+    /// How far a shard is behind, by each page and event: also by those that bring nothing, or are held back. A shard that
+    /// is not read, or not any more, is behind by nothing here.
+    pub(crate) fn lag(&self, shard: &ShardId, millis: Option<i64>) {
+        #[cfg(feature = "metrics")]
+        {
+            let labels = [("stream", self.name()), ("shard_id", shard.to_string())];
+            metrics::gauge!("kinesis_millis_behind_latest", &labels).set(millis.unwrap_or(0) as f64);
+        }
+        #[cfg(not(feature = "metrics"))]
+        let _ = (shard, millis);
     }
 
     pub(crate) fn event(&self, event: ConsumerEvent) {
@@ -111,6 +120,12 @@ impl Telemetry {
             ConsumerEvent::CallFailed { kind, .. } => tracing::debug!(%stream, ?kind, "{event}"),
             ConsumerEvent::StoreFailed { kind, .. } => tracing::warn!(%stream, ?kind, "{event}"),
             _ => tracing::warn!(%stream, "{event}"),
+        }
+        match &event {
+            ConsumerEvent::LeaseLost { shard, .. }
+            | ConsumerEvent::LeaseReleased { shard }
+            | ConsumerEvent::ShardEnded { shard, .. } => self.lag(shard, None),
+            _ => {}
         }
         #[cfg(feature = "metrics")]
         self.count(&event);

@@ -18,6 +18,7 @@ use kinesis_logs_source::aws::{AwsOptions, DynamoDbLeaseStore};
 use kinesis_logs_source::protocol::{Checkpoint, Lease, LeaseWrite, WriteOutcome};
 use kinesis_logs_source::{LeaseStore, LeaseStoreErrorKind, conformance};
 use kinesis_logs_testkit::{DynamoDbEmulator, answer_all};
+use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -465,4 +466,92 @@ async fn failing_server(status: u16, code: &'static str) -> String {
     let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"so it is"}}"#);
     let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     answer_all(answer).await
+}
+
+#[tokio::test]
+async fn a_table_that_is_there_takes_no_permission_to_make_one() {
+    let emulator = DynamoDbEmulator::start().await;
+    create_table(&client(emulator.endpoint()), TABLE, "leaseKey").await;
+    let network = Network::start(emulator.endpoint(), Some(refuse_to_create)).await;
+    let store = prepared(&network.endpoint).await;
+    assert_eq!(write_one(&store, create("a")).await, WriteOutcome::Done);
+    let missing = DynamoDbLeaseStore::from_sdk(client(&network.endpoint), "missing").prepare().await;
+    assert!(missing.unwrap_err().to_string().contains("CreateTable"), "it is that which is refused");
+}
+
+/// Lets nobody make a table.
+fn refuse_to_create(request: &mut [u8]) {
+    const ASKED: &[u8] = b"DynamoDB_20120810.CreateTable";
+    const REFUSED: &[u8] = b"DynamoDB_20120810.RefuseTable";
+    if let Some(start) = request.windows(ASKED.len()).position(|window| window == ASKED) {
+        request[start..start + ASKED.len()].copy_from_slice(REFUSED);
+    }
+}
+
+/// The items of a group of the samples.
+fn sample_items(group: &Json) -> Vec<Item> {
+    let item =
+        |item: &Json| item.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+    group.as_array().unwrap().iter().map(item).collect()
+}
+
+fn attribute(value: &Json) -> AttributeValue {
+    let text = |value: &Json| value.as_str().unwrap().to_owned();
+    let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
+    match kind.as_str() {
+        "S" => AttributeValue::S(text(value)),
+        "N" => AttributeValue::N(text(value)),
+        "B" => AttributeValue::B(Blob::new(text(value))),
+        "SS" => AttributeValue::Ss(value.as_array().unwrap().iter().map(text).collect()),
+        "L" => AttributeValue::L(value.as_array().unwrap().iter().map(attribute).collect()),
+        "M" => {
+            let members = value.as_object().unwrap().iter();
+            AttributeValue::M(members.map(|(name, value)| (name.clone(), attribute(value))).collect())
+        }
+        other => panic!("an attribute of type {other}"),
+    }
+}
+
+#[tokio::test]
+async fn the_lease_rows_that_are_given_as_samples_are_read() {
+    let Some(folder) = std::env::var_os("KINESIS_LOGS_SAMPLES") else {
+        return println!("not checked: KINESIS_LOGS_SAMPLES names no folder of samples");
+    };
+    let samples = std::fs::read(std::path::Path::new(&folder).join("kcl-lease-items.json")).unwrap();
+    let samples: Json = serde_json::from_slice(&samples).unwrap();
+    let mut groups = 0;
+    for (name, group) in samples.as_object().unwrap() {
+        let items = sample_items(group);
+        if items.iter().any(|item| !item.contains_key("leaseKey")) {
+            continue; // of the tables beside
+        }
+        groups += 1;
+        let emulator = DynamoDbEmulator::start().await;
+        let mut store = prepared(emulator.endpoint()).await;
+        let client = client(emulator.endpoint());
+        for item in items.clone() {
+            client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+        }
+        let key = |item: &Item| item["leaseKey"].as_s().unwrap().clone();
+        if let Some((stream, _)) = key(&items[0]).rsplit_once(':') {
+            store = store.multi_stream(stream);
+        }
+        let rows = store.list().await.unwrap();
+        let is_lease = |item: &&Item| item.get("entityType").is_none_or(|kind| *kind == s("LEASE"));
+        let leases: Vec<&Item> = items.iter().filter(is_lease).collect();
+        assert_eq!(rows.len(), leases.len(), "{name}: {rows:#?}");
+        for item in leases {
+            let id = key(item).rsplit(':').next().unwrap().to_owned();
+            let row = rows.iter().find(|row| row.shard.as_str() == id).unwrap_or_else(|| panic!("{name}: {id}"));
+            assert_eq!(item["leaseCounter"], n(row.counter), "{name}");
+            assert_eq!(item["checkpoint"], s(&row.checkpoint.to_string()), "{name}");
+            assert_eq!(item.get("leaseOwner"), row.owner.as_deref().map(s).as_ref(), "{name}");
+            assert_eq!(item.get("checkpointOwner"), row.checkpoint_owner.as_deref().map(s).as_ref(), "{name}");
+            let parents = item.get("parentShardId").map_or(0, |parents| parents.as_ss().unwrap().len());
+            assert_eq!(row.parents.len(), parents, "{name}");
+        }
+        let leader = items.iter().any(|item| item.get("entityType") == Some(&s("LEADER")));
+        assert_eq!(store.leader().await.unwrap().is_some(), leader, "{name}");
+    }
+    assert!(groups > 0, "the samples hold rows of lease tables");
 }

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+use futures::StreamExt;
 use kinesis_logs_source::aws::KinesisClient;
 use kinesis_logs_source::conformance::{self, KinesisServer};
 use kinesis_logs_source::protocol::Shard;
-use kinesis_logs_source::{ApiErrorKind, KinesisApi, StreamId};
-use kinesis_logs_testkit::{Emulator, FakeKinesis, World, answer_all};
+use kinesis_logs_source::{ApiErrorKind, KinesisApi, Reader, Record, StartPosition, Stop, StreamId, list_all_shards};
+use kinesis_logs_testkit::{Emulator, FakeKinesis, World, answer_all, serve};
 
 /// The SDK, over a socket.
 struct OverTheNetwork(Emulator);
@@ -110,4 +112,43 @@ async fn an_answer_that_breaks_off_or_is_none_says_so() {
         assert_eq!(error.kind, kind, "{error}, for {answer}");
         assert!(error.to_string().contains("GetRecords") && error.to_string().contains(said), "{error}");
     }
+}
+
+/// The SDK, at an endpoint without TLS.
+fn client(endpoint: &str) -> KinesisClient {
+    let config = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .region(Region::from_static("us-east-1"))
+        .retry_config(RetryConfig::disabled());
+    KinesisClient::from_sdk(Client::from_conf(config.build()))
+}
+
+#[tokio::test]
+async fn the_token_of_a_listing_goes_without_the_streams_name_and_the_filter() {
+    let fake = Arc::new(FakeKinesis::new("stream", 7));
+    fake.world().list_page = 2;
+    (0..7).for_each(|shard| fake.world().put(shard, "x"));
+    // It refuses a token that comes with a name, as Kinesis does.
+    let server = serve(fake.clone(), "stream").await;
+    let client = client(server.endpoint());
+    assert_eq!(list_all_shards(&client, &"stream".into()).await.unwrap().len(), 7);
+    let start = StartPosition::AtTimestamp(fake.world().now() - jiff::SignedDuration::from_hours(1));
+    let reader = Reader::builder(client, "stream").start(start).stop(Stop::AtTip);
+    let records: Vec<Record> = reader.records().map(Result::unwrap).collect().await;
+    assert_eq!(records.len(), 7);
+}
+
+#[tokio::test]
+async fn a_record_may_come_without_a_partition_key() {
+    let fake = Arc::new(FakeKinesis::new("stream", 1));
+    fake.world().put_without_key(0, "without");
+    fake.world().put(0, "with");
+    let server = serve(fake.clone(), "stream").await;
+    let reader = Reader::builder(client(server.endpoint()), "stream").start(StartPosition::TrimHorizon);
+    let records: Vec<Record> = reader.stop(Stop::AtTip).records().map(Result::unwrap).collect().await;
+    let keys: Vec<Option<&str>> = records.iter().map(|record| record.partition_key.as_deref()).collect();
+    assert_eq!(keys, [None, Some("key")]);
 }

@@ -8,6 +8,7 @@ use kinesis_logs_source::protocol::{
     ConsumerConfig, RecordPage, Request, Shard, ShardPage, ShardPosition, StartPosition, Stop, StreamConsumer,
     SubscriptionEvent,
 };
+use kinesis_logs_source::{ApiError, ApiErrorKind};
 
 fn shard(id: &str, parents: &[&str], closed: bool) -> Shard {
     let parents = parents.iter().map(|&parent| parent.into()).collect();
@@ -177,4 +178,51 @@ fn a_subscription_is_renewed_at_once_but_not_within_five_seconds() {
         }
         assert!(matches!(consumer.poll_request(due), Some(Request::SubscribeToShard { .. })));
     }
+}
+
+#[test]
+fn a_polled_shard_that_is_said_to_be_gone_but_is_listed_is_read_on() {
+    let start = Instant::now();
+    let mut consumer = reading(start);
+    assert!(matches!(consumer.poll_request(start), Some(Request::GetRecords { .. })));
+    // The listing shows it closed: its last records may not be read yet.
+    let not_found = ApiError::new(ApiErrorKind::NotFound, "GetRecords", "as a server says that is behind");
+    consumer.handle_records(&"a".into(), 0, Err(not_found), start).unwrap();
+    assert!(matches!(consumer.poll_request(start), Some(Request::ListShards { .. })));
+    let shards = [shard("a", &[], true), shard("b", &["a"], false)];
+    consumer.handle_shards(Ok(listing(&shards)), start).unwrap();
+    let mut asked = Vec::new();
+    while let Some(request) = consumer.poll_request(start + Duration::from_secs(1)) {
+        asked.push(request);
+    }
+    assert!(
+        matches!(&asked[..], [Request::GetShardIterator { shard, .. }] if shard.as_str() == "a"),
+        "it is not taken for ended: {asked:?}"
+    );
+}
+
+#[test]
+fn an_empty_page_that_does_not_say_how_far_behind_it_is_is_no_end() {
+    let start = Instant::now();
+    let config = ConsumerConfig { start: StartPosition::TrimHorizon, stop: Stop::AtTip, ..ConsumerConfig::default() };
+    let mut consumer = StreamConsumer::new("stream".into(), config, 1, start);
+    assert!(matches!(consumer.poll_request(start), Some(Request::ListShards { .. })));
+    let shards = [shard("a", &[], true), shard("b", &["a"], false)];
+    consumer.handle_shards(Ok(listing(&shards)), start).unwrap();
+    let mut now = start;
+    // Neither that of the closed shard `a`, nor, once that has ended, that of the read.
+    for id in ["a", "b"] {
+        assert!(
+            matches!(consumer.poll_request(now), Some(Request::GetShardIterator { shard, .. }) if shard.as_str() == id)
+        );
+        consumer.handle_iterator(&id.into(), 0, Ok("first".to_owned()), now).unwrap();
+        for lag in [None, Some(0)] {
+            let request = consumer.poll_request(now);
+            assert!(matches!(request, Some(Request::GetRecords { .. })), "{id}, {lag:?}: {request:?}");
+            let page = RecordPage { millis_behind_latest: lag, ..page(Some("next")) };
+            consumer.handle_records(&id.into(), 0, Ok(page), now).unwrap();
+            now += Duration::from_secs(2);
+        }
+    }
+    assert!(consumer.is_finished());
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
+use kinesis_logs_source::protocol::ShardPosition;
 use kinesis_logs_source::{ApiErrorKind, Error, Reader, ReaderBuilder, Record, RetryPolicy, StartPosition, Stop};
 use kinesis_logs_testkit::{FakeKinesis, Operation, World};
 
@@ -82,12 +83,12 @@ async fn a_listing_in_pages_is_read_to_its_end() {
 async fn an_expired_listing_token_restarts_the_listing() {
     let fake = fake(9);
     fake.world().list_page = 5;
-    fake.world().fail(Operation::ListShards, []);
     for shard in 0..9 {
         put(&mut fake.world(), shard, "r", 1);
     }
-    fake.world().fail(Operation::ListShards, [ApiErrorKind::ExpiredNextToken]);
+    fake.world().fail_call(Operation::ListShards, 2, ApiErrorKind::ExpiredNextToken);
     assert_whole(&fake, &read(from_horizon(&fake).stop(Stop::AtTip)).await, 9);
+    assert!(fake.world().calls(Operation::ListShards) >= 2 + 2, "the listing is begun anew, and read to its end");
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,6 +306,28 @@ async fn a_failure_that_does_not_pass_ends_the_stream_behind_what_was_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_that_fail_for_a_while_are_waited_for_if_they_were_good_before() {
+    let fake = fake(1);
+    put(&mut fake.world(), 0, "r", 6);
+    fake.world().page_records = 2;
+    fake.world().fail(Operation::ListShards, [ApiErrorKind::Credentials]);
+    let error = from_horizon(&fake).records().next().await.unwrap().unwrap_err();
+    assert_eq!(error.api_kind(), Some(ApiErrorKind::Credentials), "wrong from the first");
+
+    for operation in [Operation::GetShardIterator, Operation::GetRecords] {
+        fake.world().fail(operation, [ApiErrorKind::Credentials; 10]);
+    }
+    assert_whole(&fake, &read(from_horizon(&fake).stop(Stop::AtTip)).await, 1);
+
+    let calls = fake.world().calls(Operation::GetRecords);
+    fake.world().before_call(calls + 2, |world| world.fail(Operation::GetRecords, [ApiErrorKind::Credentials; 1000]));
+    let began = tokio::time::Instant::now();
+    let results: Vec<_> = from_horizon(&fake).records().collect().await;
+    assert_eq!(results.last().unwrap().as_ref().unwrap_err().api_kind(), Some(ApiErrorKind::Credentials));
+    assert!((280..340).contains(&began.elapsed().as_secs()), "not for ever, but minutes: {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_missing_stream_and_a_missing_shard_are_named() {
     let fake = fake(2);
     let mut records = Reader::builder(fake.clone(), "other").records();
@@ -361,6 +384,19 @@ async fn start_and_end_times_select_by_arrival_also_where_it_steps_back() {
     fake.world().late_timestamp_gives_all = true;
     let bounded = from_horizon(&fake).start(StartPosition::AtTimestamp(at(10_000))).stop(Stop::At(at(20_000)));
     assert_eq!(texts(&read(bounded).await), ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_before_all_that_the_stream_still_holds_means_the_oldest_record() {
+    let fake = fake(1);
+    put(&mut fake.world(), 0, "trimmed", 3);
+    let (left, right) = fake.world().split(0);
+    fake.world().trim(0);
+    put(&mut fake.world(), left, "l", 2);
+    put(&mut fake.world(), right, "r", 2);
+    let years_ago = fake.world().now() - SignedDuration::from_hours(24 * 3650);
+    let reader = from_horizon(&fake).start(StartPosition::AtTimestamp(years_ago)).stop(Stop::AtTip);
+    assert_eq!(sorted(texts(&read(reader).await)), ["l0", "l1", "r0", "r1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -437,6 +473,68 @@ async fn chosen_shards_are_read_alone_and_their_end_is_the_end() {
     fake.world().split(1);
     let chosen = from_horizon(&fake).shards([World::shard_id(1)]);
     assert_eq!(texts(&read(chosen).await), ["s1-0", "s1-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_begins_at_or_behind_a_sequence_number_and_the_others_where_the_start_says() {
+    for fan_out in [false, true] {
+        let fake = fake(3);
+        for shard in 0..3 {
+            put(&mut fake.world(), shard, &format!("s{shard}-"), 4);
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let number = |shard: usize, index: usize| fake.world().sequence_numbers(shard)[index].clone();
+        let builder = || {
+            let reader = Reader::builder(fake.clone(), STREAM).stop(Stop::AtTip);
+            let reader = if fan_out { reader.fan_out("reader") } else { reader };
+            reader
+                .start_shard(World::shard_id(0), ShardPosition::AtSequenceNumber(number(0, 2)))
+                .start_shard(World::shard_id(1), ShardPosition::AfterSequenceNumber(number(1, 2)))
+        };
+        let latest = texts(&read(builder()).await);
+        assert_eq!(
+            sorted(latest),
+            ["s0-2", "s0-3", "s1-3"],
+            "`latest` holds for the third alone, by fan-out: {fan_out}"
+        );
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let all = sorted(texts(&read(builder().start(StartPosition::TrimHorizon)).await));
+        assert_eq!(all, ["s0-2", "s0-3", "s1-3", "s2-0", "s2-1", "s2-2", "s2-3"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_descends_from_a_shard_that_begins_at_a_sequence_number_is_read_from_its_beginning() {
+    let fake = fake(2);
+    put(&mut fake.world(), 0, "parent", 3);
+    put(&mut fake.world(), 1, "other", 3);
+    let (left, right) = fake.world().split(0);
+    put(&mut fake.world(), left, "left", 2);
+    put(&mut fake.world(), right, "right", 2);
+    let (grandchild, _) = fake.world().split(left);
+    put(&mut fake.world(), grandchild, "grandchild", 1);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let behind = |shard: usize, index: usize| {
+        ShardPosition::AfterSequenceNumber(fake.world().sequence_numbers(shard)[index].clone())
+    };
+    let reader =
+        || Reader::builder(fake.clone(), STREAM).stop(Stop::AtTip).start_shard(World::shard_id(0), behind(0, 1));
+    let expected = ["grandchild0", "left0", "left1", "parent2", "right0", "right1"];
+    assert_eq!(sorted(texts(&read(reader()).await)), expected);
+    let expected = ["grandchild0", "left0", "left1", "parent2", "right1"];
+    assert_eq!(sorted(texts(&read(reader().start_shard(World::shard_id(right), behind(right, 0))).await)), expected);
+    // A start in between does not make the listing leave out the parent.
+    let now = fake.world().now();
+    let reader = reader().start(StartPosition::AtTimestamp(now - SignedDuration::from_secs(1)));
+    let expected = ["grandchild0", "left0", "left1", "parent2", "right0", "right1"];
+    assert_eq!(sorted(texts(&read(reader).await)), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_to_begin_somewhere_must_be_there() {
+    let position = ShardPosition::AfterSequenceNumber("7".into());
+    let error = from_horizon(&fake(1)).start_shard("shardId-7", position).records().next().await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "stream stream has no shard shardId-7; it has shardId-000000000000");
 }
 
 #[tokio::test(start_paused = true)]

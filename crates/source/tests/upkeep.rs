@@ -290,6 +290,7 @@ async fn events_tell_a_shards_life() {
 async fn a_snapshot_tells_how_each_shard_stands() {
     let test = Test::new(2);
     test.put(0, &["aaaa"]);
+    test.kinesis.world().before_call(4, |world| world.fail(Operation::GetRecords, [ApiErrorKind::Throttled; 3]));
     let mut deliveries = test.consumer().worker_id("ours").batches();
     let handle = deliveries.snapshot_handle();
     let (_, acker) = deliveries.next().await.unwrap().unwrap().split();
@@ -304,6 +305,7 @@ async fn a_snapshot_tells_how_each_shard_stands() {
     );
     assert!(first.unsettled_bytes > 0 && first.last_arrival.is_some(), "{first:#?}");
     assert_eq!((second.records, second.unsettled_bytes, second.millis_behind_latest), (0, 0, Some(0)));
+    assert_eq!(first.throttled + second.throttled, 3, "{snapshot:#?}");
     acker.settle();
     tokio::time::sleep(Duration::from_secs(5)).await;
     let snapshot = handle.snapshot().await.unwrap();

@@ -68,6 +68,7 @@ pub struct World {
     /// How subscriptions behave.
     pub fan_out: FanOut,
     faults: BTreeMap<Operation, VecDeque<ApiErrorKind>>,
+    faults_by_call: BTreeMap<(Operation, usize), ApiErrorKind>,
     scripts: Vec<(usize, Script)>,
     calls: BTreeMap<Operation, usize>,
     empty_given: BTreeMap<ShardId, usize>,
@@ -114,6 +115,7 @@ impl FakeKinesis {
             false_ends: BTreeMap::new(),
             fan_out: FanOut::default(),
             faults: BTreeMap::new(),
+            faults_by_call: BTreeMap::new(),
             scripts: Vec::new(),
             calls: BTreeMap::new(),
             empty_given: BTreeMap::new(),
@@ -152,13 +154,22 @@ impl World {
 
     /// Puts a record that arrives at `arrival`.
     pub fn put_at(&mut self, shard: usize, arrival: Timestamp, data: impl Into<bytes::Bytes>) {
+        self.put_record(shard, arrival, Some("key"), data.into());
+    }
+
+    /// Puts a record without a partition key, as streams hold that distribute records themselves.
+    pub fn put_without_key(&mut self, shard: usize, data: impl Into<bytes::Bytes>) {
+        self.put_record(shard, self.now(), None, data.into());
+    }
+
+    fn put_record(&mut self, shard: usize, arrival: Timestamp, partition_key: Option<&str>, data: bytes::Bytes) {
         assert!(!self.shards[shard].shard.closed, "shard {shard} is closed");
         self.sequence += 1;
         self.shards[shard].records.push(RawRecord {
             sequence_number: Self::sequence_number(self.sequence),
             arrival: Some(arrival),
-            partition_key: Some("key".to_owned()),
-            data: data.into(),
+            partition_key: partition_key.map(str::to_owned),
+            data,
         });
         self.fan_out.changed.notify_waiters();
     }
@@ -199,6 +210,11 @@ impl World {
         self.faults.entry(operation).or_default().extend(kinds);
     }
 
+    /// Makes the `call`-th call of an operation fail, counted from 1.
+    pub fn fail_call(&mut self, operation: Operation, call: usize, kind: ApiErrorKind) {
+        self.faults_by_call.insert((operation, call), kind);
+    }
+
     /// Does something just before the `call`-th `GetRecords` or event (counted from 1) is answered.
     pub fn before_call(&mut self, call: usize, script: impl FnOnce(&mut World) + Send + 'static) {
         self.scripts.push((call, Box::new(script)));
@@ -232,6 +248,9 @@ impl World {
 
     fn called_any_stream(&mut self, operation: Operation, name: &'static str) -> Result<(), ApiError> {
         *self.calls.entry(operation).or_default() += 1;
+        if let Some(kind) = self.faults_by_call.remove(&(operation, self.calls(operation))) {
+            return Err(ApiError::new(kind, name, "as scripted"));
+        }
         match self.faults.get_mut(&operation).and_then(VecDeque::pop_front) {
             Some(kind) => Err(ApiError::new(kind, name, "as scripted")),
             None => Ok(()),

@@ -26,8 +26,8 @@ pub(super) struct Driver<A, S> {
     store: Arc<S>,
     core: Scheduler,
     calls_in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
-    /// What a reader without leases does not ask: at most the stream's description, a listing and a write. They wait for
-    /// no other call: leases must be renewed in time.
+    /// What a reader without leases does not ask: at most the stream's description, a listing and some writes. They wait
+    /// for no other call: leases must be renewed in time.
     own_in_flight: FuturesUnordered<BoxFuture<'static, OwnAnswer>>,
     /// Batches that the caller has not taken yet. What they weigh is bounded by the windows.
     waiting: VecDeque<Lent>,
@@ -43,7 +43,7 @@ pub(super) struct Driver<A, S> {
 enum OwnAnswer {
     Stream(Result<StreamSummary, ApiError>),
     Leases(Result<(Vec<Lease>, Option<Leader>), LeaseStoreError>),
-    Written(Vec<Result<WriteOutcome, LeaseStoreError>>),
+    Written(u64, Vec<Result<WriteOutcome, LeaseStoreError>>),
 }
 
 impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
@@ -81,7 +81,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         if let Err(error) = prepare(&self.stream, &*self.store, &self.retry, self.seed).await {
             return self.fail(error, &sender).await;
         }
-        let mut deadline = None;
+        let (mut deadline, mut is_over_time) = (None, false);
         loop {
             if let Err(error) = self.update_subscriptions() {
                 return self.fail(error, &sender).await;
@@ -128,7 +128,9 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 },
                 Some(brought) = self.calls.subscriptions.next(), if may_take_events => self.handle_brought(brought),
                 () = sleep_until(wake), if wake.is_some() => Ok(()),
-                () = sleep_until(deadline), if deadline.is_some_and(|at| at > now()) => {
+                // A flag, not the time, says whether that was done: it may come to pass beside anything else.
+                () = sleep_until(deadline), if deadline.is_some() && !is_over_time => {
+                    is_over_time = true;
                     self.core.abandon_all();
                     Ok(())
                 }
@@ -139,8 +141,11 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         }
     }
 
-    /// A failure ends the stream. What is settled is not lost: a next run goes on from the last checkpoint.
+    /// A failure ends the stream. What is settled is not lost: a next run goes on from the last checkpoint. Nothing is
+    /// renewed any more while the caller takes its time, so nothing is delivered either.
     async fn fail(&mut self, error: Error, sender: &mpsc::Sender<Result<Delivery, Error>>) {
+        self.core.forsake();
+        self.waiting.clear();
         // The caller may be gone, who then does not care.
         let _ = sender.send(Err(error)).await;
     }
@@ -158,8 +163,9 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 SchedulerRequest::ListLeases => {
                     self.own_in_flight.push(Box::pin(async move { OwnAnswer::Leases(list(&*store).await) }));
                 }
-                SchedulerRequest::WriteLeases(writes) => {
-                    self.own_in_flight.push(Box::pin(async move { OwnAnswer::Written(store.write(writes).await) }));
+                SchedulerRequest::WriteLeases { batch, writes } => {
+                    let writing = async move { OwnAnswer::Written(batch, store.write(writes).await) };
+                    self.own_in_flight.push(Box::pin(writing));
                 }
             }
         }
@@ -184,6 +190,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
             Answer::Iterator(shard, epoch, answer) => self.core.handle_iterator(&shard, epoch, answer, now)?,
             Answer::Records(shard, epoch, answer) => {
                 let lent = self.core.handle_records(&shard, epoch, answer, now)?;
+                self.telemetry.lag(&shard, self.core.millis_behind_latest(&shard));
                 self.keep(lent);
             }
             Answer::Subscribed(shard, epoch, Ok(subscription)) => {
@@ -212,11 +219,11 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
                 }
                 self.core.handle_leases(answer, now())?;
             }
-            OwnAnswer::Written(answers) => {
+            OwnAnswer::Written(batch, answers) => {
                 if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
                     self.telemetry.store_failed(error);
                 }
-                self.core.handle_written(answers, now())?;
+                self.core.handle_written(batch, answers, now())?;
             }
         }
         self.note_progress();
@@ -228,6 +235,7 @@ impl<A: KinesisApi, S: LeaseStore> Driver<A, S> {
         match what {
             Some(Ok(event)) => {
                 let lent = self.core.handle_subscription_event(&shard, epoch, event, now())?;
+                self.telemetry.lag(&shard, self.core.millis_behind_latest(&shard));
                 self.keep(lent);
             }
             Some(Err(error)) => {

@@ -205,6 +205,8 @@ pub struct ShardSnapshot {
     pub records: u64,
     /// Their bytes of payload.
     pub bytes: u64,
+    /// Calls for it that were throttled since then: others read it too, or it is read too fast.
+    pub throttled: u64,
     /// Bytes of payload that are not settled.
     pub unsettled_bytes: usize,
     /// The checkpoint that is written.

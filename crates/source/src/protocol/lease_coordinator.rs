@@ -14,9 +14,13 @@
 //! another owner, or when no write succeeded for the failover time, counted from when the last good one was *sent*:
 //! the others cannot have seen its counter earlier, so they cannot take it earlier. A lost lease is never written again.
 //!
-//! Each lease is written once in a third of the failover time: its checkpoint if that moved, else a renewal.
+//! Each lease is written once in a third of the failover time: its checkpoint if that moved, else a renewal. Several
+//! batches of writes are under way at once, so that what is slow or fails holds up nothing else; two of a lease never.
 
 mod planning;
+#[cfg(test)]
+mod tests;
+mod under_way;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,7 +33,8 @@ use super::lease::{Checkpoint, Leader, Lease, LeaseWrite, WriteOutcome};
 use super::pacing::{Failures, RetryPolicy};
 use super::shard::{Shard, ShardId};
 use super::shard_sync::{StartAt, leases_to_create};
-use crate::error::LeaseStoreError;
+use crate::error::{LeaseStoreError, LeaseStoreErrorKind};
+use under_way::UnderWay;
 
 /// How a worker shares the stream with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +73,7 @@ impl LeaseConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LeaseRequest {
     List,
-    Write(Vec<LeaseWrite>),
+    Write { batch: u64, writes: Vec<LeaseWrite> },
 }
 
 /// What happened to a lease.
@@ -109,12 +114,12 @@ pub(crate) struct LeaseCoordinator {
     listing: Listing,
     /// Whether leases were ever listed.
     listed: bool,
-    /// What the store was asked to write, and when.
-    writing: Option<(Vec<LeaseWrite>, Instant)>,
-    not_before: Instant,
+    under_way: UnderWay,
+    began: Instant,
     /// What [`next_wake`](Self::next_wake) said last, while it holds: with thousands of leases, going through them for
     /// every answer from Kinesis costs more than all else.
     wake: Wake,
+    /// Of listings.
     failures: Failures,
     events: VecDeque<LeaseEvent>,
     news: VecDeque<ConsumerEvent>,
@@ -160,8 +165,9 @@ pub(crate) struct Held {
     wanted: Checkpoint,
     children: Vec<ShardId>,
     pub(crate) checkpointed: Instant,
-    /// Whether a write's outcome is not known, so that a further one may find the row already changed by it.
-    in_doubt: bool,
+    /// When the first write was sent of those whose outcome is not known, of which one may have been done: a further one
+    /// then finds the row changed by it, and others have seen that change for as long.
+    in_doubt: Option<Instant>,
     /// Whether it was announced as readable.
     pub(crate) readable: bool,
     pub(crate) releasing: bool,
@@ -193,8 +199,8 @@ impl LeaseCoordinator {
             stream_created: None,
             listing: Listing::Due(now),
             listed: false,
-            writing: None,
-            not_before: now,
+            under_way: UnderWay::new(exclusive),
+            began: now,
             wake: Wake::Unknown,
             failures: Failures::default(),
             events: VecDeque::new(),
@@ -204,7 +210,7 @@ impl LeaseCoordinator {
         }
     }
 
-    /// The next request that is due. Two writes are never outstanding at once.
+    /// The next request that is due.
     pub(crate) fn poll_request(&mut self, now: Instant) -> Option<LeaseRequest> {
         if matches!(self.wake, Wake::At(wake) if wake.is_none_or(|at| now < at)) {
             return None;
@@ -219,17 +225,12 @@ impl LeaseCoordinator {
 
     fn find_request(&mut self, now: Instant) -> Option<LeaseRequest> {
         self.drop_expired(now);
-        if now < self.not_before {
-            return None;
+        let writes = self.writes(now);
+        if !writes.is_empty() {
+            let batch = self.under_way.send(writes.clone(), now);
+            return Some(LeaseRequest::Write { batch, writes });
         }
-        if self.writing.is_none() {
-            let writes = self.writes(now);
-            if !writes.is_empty() {
-                self.writing = Some((writes.clone(), now));
-                return Some(LeaseRequest::Write(writes));
-            }
-        }
-        if self.writing.is_none() && matches!(self.listing, Listing::Due(at) if at <= now) && !self.leaving {
+        if matches!(self.listing, Listing::Due(at) if at <= now) && !self.leaving {
             self.listing = Listing::InFlight(now);
             return Some(LeaseRequest::List);
         }
@@ -246,16 +247,13 @@ impl LeaseCoordinator {
 
     fn find_wake(&self) -> Option<Instant> {
         let listing = match self.listing {
-            Listing::Due(at) if self.writing.is_none() && !self.leaving => Some(at),
+            Listing::Due(at) if !self.leaving => Some(at),
             _ => None,
         };
-        let writes = self.held.values().filter_map(|held| self.write_due(held)).filter(|_| self.writing.is_none());
-        let is_planned = !(self.to_create.is_empty() && self.to_take.is_empty() && self.to_delete.is_empty());
-        let planned = (is_planned && self.writing.is_none()).then_some(self.not_before);
-        let asking = listing.into_iter().chain(writes).chain(planned).min().map(|at| at.max(self.not_before));
+        let writes = self.wanted().map(|(at, _)| at).min();
         let expiry = self.held.values().map(|held| held.renewed + self.config.failover_time);
         let expiry = expiry.min().filter(|_| !self.exclusive);
-        asking.into_iter().chain(expiry).min()
+        listing.into_iter().chain(writes).chain(expiry).min()
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<LeaseEvent> {
@@ -284,8 +282,9 @@ impl LeaseCoordinator {
         let (leases, leader) = match answer {
             Ok(listed) => listed,
             Err(error) => {
-                self.listing = Listing::Due(now);
-                return self.failed(error, now);
+                let Some(retry) = self.may_pass(&error) else { return Err(error) };
+                self.listing = Listing::Due(self.failures.failed(&retry, &mut self.rng, now).ok_or(error)?);
+                return Ok(());
             }
         };
         let Listing::InFlight(asked) = self.listing else { return Ok(()) };
@@ -295,7 +294,8 @@ impl LeaseCoordinator {
         self.outdated.clear();
         let mut before = std::mem::take(&mut self.seen);
         for lease in leases {
-            if self.stream_created.is_some_and(|created| lease.is_of_another(created)) {
+            let is_replaced = before.get(&lease.shard).is_some_and(|seen| seen.since >= asked);
+            if self.stream_created.is_some_and(|created| lease.is_of_another(created)) && !is_replaced {
                 before.remove(&lease.shard);
                 self.outdated.insert(lease.shard, lease.counter);
                 continue;
@@ -326,32 +326,37 @@ impl LeaseCoordinator {
         Ok(())
     }
 
-    /// Takes the answers to [`LeaseRequest::Write`].
+    /// Takes the answers to [`LeaseRequest::Write`]. `Err` gives a failure back that is final.
     pub(crate) fn handle_written(
         &mut self,
+        batch: u64,
         answers: Vec<Result<WriteOutcome, LeaseStoreError>>,
         now: Instant,
     ) -> Result<(), LeaseStoreError> {
         self.wake = Wake::Unknown;
-        let Some((writes, sent)) = self.writing.take() else { return Ok(()) };
+        let Some(sent) = self.under_way.answered(batch) else { return Ok(()) };
         let mut failure = None;
-        for (write, answer) in writes.into_iter().zip(answers) {
+        for (write, answer) in sent.writes.into_iter().zip(answers) {
             match answer {
-                Ok(outcome) => self.written(write, outcome, sent, now),
+                Ok(outcome) => {
+                    self.under_way.succeeded(write.shard());
+                    self.written(write, outcome, sent.at, now);
+                }
                 Err(error) => {
                     if let Some(held) = self.held.get_mut(write.shard()) {
-                        held.in_doubt = true;
+                        held.in_doubt.get_or_insert(sent.at);
                     }
-                    failure = Some(error);
+                    let again = self
+                        .may_pass(&error)
+                        .and_then(|retry| self.under_way.failed(write.shard(), &retry, &mut self.rng, now));
+                    if again.is_none() {
+                        failure = Some(error);
+                    }
                 }
             }
         }
-        match failure {
-            Some(error) => self.failed(error, now)?,
-            None => self.failures.succeeded(),
-        }
         self.announce();
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// Takes a complete listing of the stream's shards: those without a lease that should have one get one.
@@ -363,7 +368,7 @@ impl LeaseCoordinator {
             return;
         }
         // All of a stream that was made anew is new.
-        let anew = StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None };
+        let anew = StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None, closed_before: BTreeSet::new() };
         let start = if self.outdated.is_empty() { start } else { &anew };
         let shards: Vec<&Shard> = shards.collect();
         let leases = self.seen.iter().map(|(shard, seen)| (shard, &seen.lease)).collect();
@@ -405,8 +410,8 @@ impl LeaseCoordinator {
         let Some(held) = self.held.get_mut(shard) else { return };
         let was_dirty = held.is_dirty();
         held.wanted = checkpoint;
-        // When it is due has not changed by that; nor while a write is under way, whose answer changes it anyway.
-        if !was_dirty && self.writing.is_none() {
+        // When it is due has not changed by that; nor while it is being written, whose answer changes it anyway.
+        if !was_dirty && !self.under_way.contains(shard) {
             self.wake = Wake::Unknown;
         }
     }
@@ -436,7 +441,7 @@ impl LeaseCoordinator {
     pub(crate) fn leave(&mut self) {
         self.wake = Wake::Unknown;
         self.leaving = true;
-        self.to_create.clear();
+        self.keep_children_alone();
         self.to_take.clear();
         self.to_delete.clear();
         for held in self.held.values_mut() {
@@ -460,8 +465,13 @@ impl LeaseCoordinator {
         }
     }
 
+    /// What cannot be written now is given up after a few attempts.
+    pub(crate) fn time_is_up(&mut self) {
+        self.under_way.time_is_up();
+    }
+
     pub(crate) fn holds_nothing(&self) -> bool {
-        self.held.is_empty() && self.writing.is_none()
+        self.held.is_empty() && self.under_way.is_empty()
     }
 
     /// The leases as last seen.
@@ -492,16 +502,17 @@ impl LeaseCoordinator {
         self.held.iter()
     }
 
-    fn failed(&mut self, error: LeaseStoreError, now: Instant) -> Result<(), LeaseStoreError> {
-        if !error.is_retryable() {
-            return Err(error);
+    /// How a failure is met that may pass: one of credentials only if the store has taken them before.
+    fn may_pass(&self, error: &LeaseStoreError) -> Option<RetryPolicy> {
+        match error.kind {
+            LeaseStoreErrorKind::Credentials => self.listed.then(|| self.retry.of_credentials()),
+            _ => error.is_retryable().then_some(self.retry),
         }
-        match self.failures.failed(&self.retry, &mut self.rng, now) {
-            Some(at) => {
-                self.not_before = at;
-                Ok(())
-            }
-            None => Err(error),
-        }
+    }
+
+    /// Adds no leases but those of children whose parents' ends are to be written, which must not stand without them.
+    fn keep_children_alone(&mut self) {
+        let children: BTreeSet<&ShardId> = self.held.values().flat_map(|held| &held.children).collect();
+        self.to_create.retain(|shard, _| children.contains(shard));
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::error::ApiErrorKind;
+
 /// How fast one shard is read. The defaults are [AWS's limits] for a shard, shared by all its consumers.
 ///
 /// [AWS's limits]: https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
@@ -80,9 +82,13 @@ pub struct RetryPolicy {
     /// Attempts to reach a server, or a lease store, that has not answered yet, after which its being unreachable is
     /// final: 3.
     pub attempts_to_connect: u32,
-    /// How long a shard may fail without a success in between before the reader gives up. Default: for ever.
+    /// How long a shard may fail without a success in between before the reader gives up. Default: for ever; where
+    /// credentials fail that were good before, five minutes.
     pub give_up_after: Option<Duration>,
 }
+
+/// How long credentials may fail where nothing else is said.
+const CREDENTIALS_RETURN: Duration = Duration::from_secs(300);
 
 impl Default for RetryPolicy {
     fn default() -> Self {
@@ -100,6 +106,20 @@ impl RetryPolicy {
     pub fn give_up_after(mut self, time: Duration) -> Self {
         self.give_up_after = Some(time);
         self
+    }
+
+    /// How a call's failure is met that may pass, of a server that has taken the credentials before.
+    pub(crate) fn of(self, kind: ApiErrorKind) -> Option<Self> {
+        match kind {
+            ApiErrorKind::Credentials => Some(self.of_credentials()),
+            kind => kind.is_retryable().then_some(self),
+        }
+    }
+
+    /// The same for credentials that were good before: what hands them out may fail for a while, but those that are expired
+    /// for good are not to be waited for in silence.
+    pub(crate) fn of_credentials(self) -> Self {
+        RetryPolicy { give_up_after: self.give_up_after.or(Some(CREDENTIALS_RETURN)), ..self }
     }
 }
 

@@ -8,6 +8,9 @@ use super::shard::SequenceNumber;
 ///
 /// It holds for the shards that exist when the reader first sees the stream. Shards that appear later are read from
 /// their beginning, whatever stands here.
+///
+/// There is no sequence number here: one is a place in its shard, and says nothing of others. Single shards begin at one by
+/// [`ConsumerConfig::positions`](super::ConsumerConfig::positions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartPosition {
     /// With what arrives from now on. "Now" is the server's second in which the reader first listed the shards, so that
@@ -102,6 +105,15 @@ impl Window {
     /// be where positions are kept: all before a checkpoint was delivered.
     pub(crate) fn ending_at_first_past(self) -> Self {
         Window { ends_at_first_past: true, ..self }
+    }
+
+    /// The same for a shard that begins at a position of its own.
+    pub(crate) fn beginning_at(self, position: &ShardPosition) -> Self {
+        let not_before = match position {
+            ShardPosition::AtTimestamp(time) => Some(*time),
+            _ => None,
+        };
+        Window { not_before, ..self }
     }
 
     /// Where shards that exist at the start are begun.

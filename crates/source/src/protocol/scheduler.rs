@@ -60,7 +60,8 @@ pub struct SchedulerConfig {
     pub start: StartPosition,
     /// Where it ends. A shard ends before its first record that arrived at the end or later.
     pub stop: Stop,
-    /// Ends after this many records.
+    /// Ends after this many records, all of them settled. Those of a batch that is abandoned, or whose lease is lost, do not
+    /// count: it goes on until so many others are.
     pub count: Option<u64>,
     /// What it does about checkpoints of another stream, and such as Kinesis refuses.
     pub unusable_checkpoint: UnusableCheckpoint,
@@ -109,8 +110,13 @@ pub enum SchedulerRequest {
     Kinesis(Request),
     /// A listing of the leases, and who leads; the answer goes to [`Scheduler::handle_leases`].
     ListLeases,
-    /// Writes to the lease store; the answers go to [`Scheduler::handle_written`].
-    WriteLeases(Vec<LeaseWrite>),
+    /// Writes to the lease store; the answers go to [`Scheduler::handle_written`]. Several such batches may be outstanding.
+    WriteLeases {
+        /// Its number.
+        batch: u64,
+        /// The writes, of different shards.
+        writes: Vec<LeaseWrite>,
+    },
 }
 
 /// Names a batch in an acknowledgement.
@@ -187,7 +193,7 @@ pub struct Scheduler {
     stopped: BTreeSet<ShardId>,
     unsettled_bytes: usize,
     epoch: u64,
-    /// Records that may still be lent.
+    /// Records that may still be lent: of the count, those that are neither settled nor lent.
     remaining: Option<u64>,
     draining: bool,
     events: VecDeque<ConsumerEvent>,
@@ -200,6 +206,7 @@ impl Scheduler {
     pub fn new(stream: StreamId, config: SchedulerConfig, exclusive: bool, seed: u64, now: Instant) -> Self {
         let reads = ConsumerConfig {
             start: StartPosition::TrimHorizon,
+            positions: BTreeMap::new(),
             stop: config.stop,
             shards: ShardSelection::Granted,
             pacing: config.pacing,
@@ -240,7 +247,9 @@ impl Scheduler {
         }
         match self.leases.poll_request(now) {
             Some(LeaseRequest::List) => return Some(SchedulerRequest::ListLeases),
-            Some(LeaseRequest::Write(writes)) => return Some(SchedulerRequest::WriteLeases(writes)),
+            Some(LeaseRequest::Write { batch, writes }) => {
+                return Some(SchedulerRequest::WriteLeases { batch, writes });
+            }
             None => self.advance(now),
         }
         self.poll_stream(may_call, now)
@@ -274,6 +283,11 @@ impl Scheduler {
         Progress { shards: self.shards.len(), ..self.stream.progress() }
     }
 
+    /// How far a shard is behind the tip, by the last answer; nothing while it is not read.
+    pub fn millis_behind_latest(&self, shard: &ShardId) -> Option<i64> {
+        self.reading.get(shard)?.millis_behind_latest
+    }
+
     /// The leases as last seen.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.leases.leases()
@@ -284,7 +298,8 @@ impl Scheduler {
         self.unsettled_bytes
     }
 
-    /// Reads no further. What is lent may still be settled; each shard is given back when all of its is.
+    /// Reads no further. What is lent may still be settled; each shard is given back when all of its is. Of one of which a
+    /// batch is abandoned, what was lent before that.
     pub fn shut_down(&mut self) {
         if self.draining {
             return;
@@ -297,13 +312,20 @@ impl Scheduler {
         self.give_back();
     }
 
-    /// Gives all shards back at once, whatever is still lent: for when [`shut_down`](Self::shut_down) takes too long.
+    /// Gives all shards back at once, whatever is still lent: for when [`shut_down`](Self::shut_down) takes too long. A store
+    /// that cannot be written then is given up on after a few attempts.
     pub fn abandon_all(&mut self) {
         self.shut_down();
+        self.leases.time_is_up();
         for shard in std::mem::take(&mut self.reading).into_keys() {
             self.leases.release(&shard);
         }
         self.unsettled_bytes = 0;
+    }
+
+    /// Lets nothing more be delivered, and asks for nothing: for when it is driven no further.
+    pub fn forsake(&mut self) {
+        self.reading.clear();
     }
 
     /// Takes the answer to [`Request::ListShards`].
@@ -332,6 +354,9 @@ impl Scheduler {
                 None => return Ok(()),
             },
         };
+        if let Err(error) = &answer {
+            self.note_throttling(shard, error);
+        }
         self.stream.handle_iterator(shard, epoch, answer, now)
     }
 
@@ -343,6 +368,9 @@ impl Scheduler {
         answer: Result<RecordPage, ApiError>,
         now: Instant,
     ) -> Result<Vec<Lent>, Error> {
+        if let Err(error) = &answer {
+            self.note_throttling(shard, error);
+        }
         let fetched = self.stream.handle_records(shard, epoch, answer, now)?;
         Ok(self.hand_on(shard, fetched, now))
     }
@@ -362,13 +390,14 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Takes the answers to [`SchedulerRequest::WriteLeases`].
+    /// Takes the answers to the [`SchedulerRequest::WriteLeases`] of this number, in the order of its writes.
     pub fn handle_written(
         &mut self,
+        batch: u64,
         answers: Vec<Result<WriteOutcome, LeaseStoreError>>,
         now: Instant,
     ) -> Result<(), Error> {
-        self.leases.handle_written(answers, now).map_err(|source| self.lease_error(source))?;
+        self.leases.handle_written(batch, answers, now).map_err(|source| self.lease_error(source))?;
         self.advance(now);
         Ok(())
     }
@@ -389,14 +418,13 @@ impl Scheduler {
                 self.pace(&id.shard, now);
                 self.end_if_settled(&id.shard, now);
             }
-            Outcome::Abandoned if self.draining => self.forget(&id.shard),
-            Outcome::Abandoned => self.rewind(id, now),
+            Outcome::Abandoned => self.abandoned(id, now),
         }
         self.advance(now);
     }
 
     fn may_read(&self) -> bool {
-        !self.draining && self.unsettled_bytes < self.config.max_unsettled_bytes
+        !self.draining && self.remaining != Some(0) && self.unsettled_bytes < self.config.max_unsettled_bytes
     }
 
     /// Follows up on what the parts report.
@@ -422,8 +450,10 @@ impl Scheduler {
         }
         if self.draining {
             self.give_back();
-        } else if self.remaining == Some(0) || self.is_all_read(now) {
+        } else if self.is_counted_out() || self.is_all_read(now) {
             self.shut_down();
+        } else {
+            self.read_what_was_cut(now);
         }
     }
 
@@ -455,7 +485,14 @@ impl Scheduler {
         self.stopped.remove(shard);
         if let Some(reading) = self.reading.remove(shard) {
             self.unsettled_bytes -= reading.window.bytes();
+            // They are delivered again, by whoever has the lease.
+            self.remaining = self.remaining.map(|left| left + reading.window.records());
         }
+    }
+
+    /// Whether as many records as were asked for are settled.
+    fn is_counted_out(&self) -> bool {
+        self.remaining == Some(0) && self.reading.values().all(|reading| reading.window.is_empty())
     }
 
     /// While draining: gives back the shards of which nothing is lent any more.
@@ -466,11 +503,12 @@ impl Scheduler {
 
     fn sync_shards(&mut self) {
         let Some(time) = self.stream.server_time().filter(|_| self.leases.has_listed()) else { return };
-        let start = match self.config.start {
-            StartPosition::Latest => StartAt { checkpoint: Checkpoint::Latest, timestamp: Some(time) },
-            StartPosition::TrimHorizon => StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None },
-            StartPosition::AtTimestamp(time) => StartAt { checkpoint: Checkpoint::AtTimestamp, timestamp: Some(time) },
+        let (checkpoint, timestamp) = match self.config.start {
+            StartPosition::Latest => (Checkpoint::Latest, Some(time)),
+            StartPosition::TrimHorizon => (Checkpoint::TrimHorizon, None),
+            StartPosition::AtTimestamp(time) => (Checkpoint::AtTimestamp, Some(time)),
         };
+        let start = StartAt { checkpoint, timestamp, closed_before: self.stream.closed_at_first().clone() };
         self.leases.handle_shards(self.shards.values(), &start);
     }
 

@@ -8,6 +8,8 @@
 //!      └─────────────────────┘ │ │ or closed and at the tip         not listed         │
 //!      ^                       │ └──────────────> Ended <─────────────────────────────│
 //!      └───────────────────────│───────────────────────────────────────── still open ─┘
+//!                              │ the shard is not found: as without children, but ConfirmingGone, and Ended only if it is
+//!                              │ not listed any more
 //!                              │ the read's own end
 //!                              ├───────────────────> Stopped
 //!                              └─> ConfirmingStop ──────^   (still open; if closed, back to Reading)
@@ -266,7 +268,8 @@ impl ShardConsumer {
     /// Moves the position over what a page or an event holds, and decides how it goes on.
     fn take_answer(&mut self, answer: Answer, window: &Window) -> Vec<RawRecord> {
         let Answer { mut records, next, names_children, server_time, made_when_closed, .. } = answer;
-        let behind = answer.millis_behind_latest.unwrap_or(0);
+        // Where it is not said, nothing is known: least of all that this is the tip.
+        let behind = answer.millis_behind_latest;
         self.millis_behind_latest = answer.millis_behind_latest;
 
         let past_end = window.first_past_end(records.iter().map(|record| record.arrival));
@@ -284,8 +287,10 @@ impl ShardConsumer {
                 State::Finished(Finish::Stopped)
             }
             // Some servers never end a closed shard by themselves.
-            Some(_) if made_when_closed && is_empty && behind == 0 => State::Finished(Finish::Ended),
-            Some(source) if !self.closed && is_empty && window.is_past(behind, server_time) => {
+            Some(_) if made_when_closed && is_empty && behind == Some(0) => State::Finished(Finish::Ended),
+            Some(source)
+                if !self.closed && is_empty && behind.is_some_and(|behind| window.is_past(behind, server_time)) =>
+            {
                 match (window.ends_after_first_listing, source) {
                     (false, _) => State::Finished(Finish::Stopped),
                     (true, Source::Iterator(iterator)) => State::ConfirmingStop(Some(iterator)),
@@ -314,11 +319,17 @@ impl ShardConsumer {
         self.state = match (state, self.closed) {
             (State::ConfirmingEnd, true) => State::Finished(Finish::Ended),
             (State::ConfirmingGone, _) if open.is_none() => State::Finished(Finish::Ended),
-            // The shard is there, so it is the consumer that is not. It will be registered again.
+            // The shard is there. If it is the consumer that is not, it will be registered again.
             (State::ConfirmingGone, _) => {
-                return self.wait_after_failure(policy, rng, now).ok_or_else(|| {
-                    let message = format!("the consumer that subscribes to {} is not found", self.shard);
-                    ApiError::new(ApiErrorKind::NotFound, "SubscribeToShard", message)
+                return self.wait_after_failure(policy, rng, now).ok_or_else(|| match self.way {
+                    Way::Polling => {
+                        let message = format!("{} is listed, but not found", self.shard);
+                        ApiError::new(ApiErrorKind::NotFound, "GetRecords", message)
+                    }
+                    Way::FanOut { .. } => {
+                        let message = format!("the consumer that subscribes to {} is not found", self.shard);
+                        ApiError::new(ApiErrorKind::NotFound, "SubscribeToShard", message)
+                    }
                 });
             }
             (State::ConfirmingStop(_), false) => State::Finished(Finish::Stopped),
@@ -357,14 +368,16 @@ impl ShardConsumer {
                 self.not_before = now;
                 Ok(())
             }
-            // The shard, or the stream: the listing tells.
+            // The shard, or the stream: the listing tells. While it is there, it is read to its end.
             ApiErrorKind::NotFound => {
-                self.state = State::ConfirmingEnd;
+                self.state = State::ConfirmingGone;
                 self.not_before = now;
                 Ok(())
             }
-            kind if kind.is_retryable() => self.wait_after_failure(policy, rng, now).ok_or(error),
-            _ => Err(error),
+            kind => match policy.of(kind) {
+                Some(policy) => self.wait_after_failure(&policy, rng, now).ok_or(error),
+                None => Err(error),
+            },
         }
     }
 

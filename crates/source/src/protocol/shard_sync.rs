@@ -12,12 +12,15 @@ use super::shard::{Shard, ShardId};
 pub(crate) struct StartAt {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) timestamp: Option<Timestamp>,
+    /// The shards that took no more records by then.
+    pub(crate) closed_before: BTreeSet<ShardId>,
 }
 
 /// Leases for the shards that have none and should.
 ///
 /// A shard of which a descendant has a lease was dealt with before. Other shards begin:
-/// - where the worker is told to, if there are no leases at all; closed shards not, if it begins with what is new;
+/// - where the worker is told to, if there are no leases at all; not those that were closed by then, if it begins with what
+///   is new;
 /// - at their beginning, if an ancestor has a lease;
 /// - else where the first worker began, which may have died before it had added all: its rows say where that was. Rows
 ///   that do not are KCL's, or years old: then too at their beginning.
@@ -38,7 +41,7 @@ pub(crate) fn leases_to_create(shards: &[&Shard], leases: &BTreeMap<&ShardId, &L
     let first_start = leases.values().filter_map(|lease| lease.start_timestamp).min();
     let open_alone = leases.is_empty() && start.checkpoint == Checkpoint::Latest;
     let missing = shards.iter().filter(|shard| !is_leased(&shard.id) && !dealt_with.contains(&shard.id));
-    let wanted = missing.filter(|shard| !(open_alone && shard.closed));
+    let wanted = missing.filter(|shard| !(open_alone && start.closed_before.contains(&shard.id)));
     wanted
         .map(|shard| match first_start {
             _ if leases.is_empty() => Lease::of_shard(shard, start.checkpoint.clone(), start.timestamp),
@@ -65,8 +68,17 @@ mod tests {
     }
 
     fn create(leases: &[Lease], start: Checkpoint) -> Vec<(String, Checkpoint)> {
+        create_if_closed_before(&["a", "b", "c"], leases, start)
+    }
+
+    fn create_if_closed_before(
+        closed_before: &[&str],
+        leases: &[Lease],
+        start: Checkpoint,
+    ) -> Vec<(String, Checkpoint)> {
         let leases: BTreeMap<&ShardId, &Lease> = leases.iter().map(|lease| (&lease.shard, lease)).collect();
-        let start = StartAt { checkpoint: start, timestamp: None };
+        let closed_before = closed_before.iter().map(|&shard| shard.into()).collect();
+        let start = StartAt { checkpoint: start, timestamp: None, closed_before };
         let created = leases_to_create(&stream().iter().collect::<Vec<_>>(), &leases, &start);
         created.into_iter().map(|lease| (lease.shard.to_string(), lease.checkpoint)).collect()
     }
@@ -79,6 +91,12 @@ mod tests {
     fn an_empty_table_gets_all_shards_or_the_open_ones() {
         assert_eq!(create(&[], Checkpoint::TrimHorizon), named(Checkpoint::TrimHorizon, &["a", "b", "c", "d"]));
         assert_eq!(create(&[], Checkpoint::Latest), named(Checkpoint::Latest, &["d"]));
+    }
+
+    #[test]
+    fn a_shard_that_closed_since_the_start_may_hold_what_is_new() {
+        let created = create_if_closed_before(&["a", "b"], &[], Checkpoint::Latest);
+        assert_eq!(created, named(Checkpoint::Latest, &["c", "d"]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! retention and blocks nobody. Shards known from the first listing begin at the start position, later ones at their
 //! beginning.
 
+mod placing;
 mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,6 +25,9 @@ use crate::error::{ApiError, ApiErrorKind, Error};
 pub struct ConsumerConfig {
     /// Where it begins.
     pub start: StartPosition,
+    /// Where it begins in single shards, whatever `start` says: those that must be in the stream. Shards that descend from
+    /// them are read from their beginning, unless they stand here as well. Nothing with grants.
+    pub positions: BTreeMap<ShardId, ShardPosition>,
     /// Where it ends.
     pub stop: Stop,
     /// Which shards it reads.
@@ -106,6 +110,8 @@ struct Tracked {
     /// The children that its end named.
     children: Vec<Shard>,
     from: ShardPosition,
+    /// Whether that is the shard's own, so that the start's time does not hold for it.
+    is_placed: bool,
     phase: Phase,
 }
 
@@ -134,6 +140,8 @@ pub struct StreamConsumer {
     /// Before when shards that were revoked may not be subscribed to again.
     subscribe_from: BTreeMap<ShardId, Instant>,
     server_time: Option<Timestamp>,
+    /// The shards that were closed then.
+    closed_at_first: BTreeSet<ShardId>,
     rng: fastrand::Rng,
 }
 
@@ -157,6 +165,7 @@ impl StreamConsumer {
             finished: VecDeque::new(),
             subscribe_from: BTreeMap::new(),
             server_time: None,
+            closed_at_first: BTreeSet::new(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -241,6 +250,14 @@ impl StreamConsumer {
         progress
     }
 
+    /// How far a shard is behind the tip, by the last answer; nothing while it is not read.
+    pub fn millis_behind_latest(&self, shard: &ShardId) -> Option<i64> {
+        match &self.shards.get(shard)?.phase {
+            Phase::Reading(consumer) => consumer.millis_behind_latest(),
+            Phase::Waiting | Phase::Finished(_) => None,
+        }
+    }
+
     /// Takes the answer to [`Request::ListShards`].
     pub fn handle_shards(&mut self, answer: Result<ShardPage, ApiError>, now: Instant) -> Result<(), Error> {
         let Listing::InFlight(mut shards) = std::mem::replace(&mut self.listing, Listing::Due(now)) else {
@@ -252,7 +269,11 @@ impl StreamConsumer {
         };
         self.connected = true;
         self.listing_failures.succeeded();
-        self.server_time.get_or_insert(page.server_time);
+        // A page of a later second, as of a long listing or one that was begun anew, does not tell what was closed then.
+        if page.server_time <= *self.server_time.get_or_insert(page.server_time) && !self.listed {
+            let closed = page.shards.iter().filter(|shard| shard.closed);
+            self.closed_at_first.extend(closed.map(|shard| shard.id.clone()));
+        }
         let granted = self.config.shards == ShardSelection::Granted;
         self.window.get_or_insert_with(|| {
             let window = Window::pin(self.config.start, self.config.stop, page.server_time);
@@ -305,7 +326,7 @@ impl StreamConsumer {
             Ok(page) => page,
             Err(error) => return self.shard_failed(shard, error, now).map(|()| Fetched::default()),
         };
-        let window = self.window.unwrap_or_default();
+        let window = self.window_of(shard);
         let pacing = self.config.pacing;
         let children = page.child_shards.clone();
         let at_end = page.next_iterator.is_none();
@@ -333,7 +354,8 @@ impl StreamConsumer {
             consumer = consumer.not_subscribing_before(at);
         }
         let phase = Phase::Reading(Box::new(consumer));
-        self.shards.insert(id.clone(), Tracked { shard, children: Vec::new(), from: position, phase });
+        let tracked = Tracked { shard, children: Vec::new(), from: position, is_placed: false, phase };
+        self.shards.insert(id.clone(), tracked);
         self.schedule(&id, now);
     }
 
@@ -370,6 +392,11 @@ impl StreamConsumer {
         self.server_time
     }
 
+    /// The shards that were closed at that time.
+    pub(crate) fn closed_at_first(&self) -> &BTreeSet<ShardId> {
+        &self.closed_at_first
+    }
+
     /// Whether an answer belongs to the consumer that the shard has now.
     fn is_current(&mut self, shard: &ShardId, epoch: u64) -> bool {
         self.consumer(shard).is_some_and(|consumer| consumer.epoch() == epoch)
@@ -383,7 +410,7 @@ impl StreamConsumer {
         };
         self.listing = Listing::InFlight(so_far);
         let from = match (self.config.start, &self.config.shards) {
-            (StartPosition::AtTimestamp(time), ShardSelection::All) => Some(time),
+            (StartPosition::AtTimestamp(time), ShardSelection::All) if self.config.positions.is_empty() => Some(time),
             // A shard that was asked for by id exists also if it holds nothing of that time.
             _ => None,
         };
@@ -401,19 +428,25 @@ impl StreamConsumer {
     /// Takes a complete listing.
     fn listed(&mut self, shards: Vec<Shard>, now: Instant) -> Result<(), Error> {
         let is_first = !std::mem::replace(&mut self.listed, true);
-        if let (true, ShardSelection::Only(wanted)) = (is_first, &self.config.shards) {
-            let existing: Vec<ShardId> = shards.iter().map(|shard| shard.id.clone()).collect();
-            if let Some(missing) = wanted.iter().find(|id| !existing.contains(id)) {
-                let (stream, shard) = (self.stream.clone(), missing.clone());
-                return Err(Error::ShardNotFound { stream, shard, existing });
-            }
+        if is_first {
+            self.check_named(&shards)?;
         }
         if self.config.shards == ShardSelection::Granted {
             self.unseen_listing = Some(shards.clone());
         }
         let open: BTreeMap<ShardId, bool> = shards.iter().map(|shard| (shard.id.clone(), !shard.closed)).collect();
         if is_first {
-            self.track_all(shards, self.window.unwrap_or_default().first_position());
+            let mut placed = self.placed(&shards);
+            let (own, other): (Vec<Shard>, Vec<Shard>) =
+                shards.into_iter().partition(|shard| placed.contains_key(&shard.id));
+            self.track_all(other, self.window.unwrap_or_default().first_position());
+            for shard in own {
+                let (id, from) = (shard.id.clone(), placed.remove(&shard.id).unwrap_or(ShardPosition::TrimHorizon));
+                self.track_all(vec![shard], from);
+                if let Some(tracked) = self.shards.get_mut(&id) {
+                    tracked.is_placed = true;
+                }
+            }
         } else {
             self.track_all(shards, ShardPosition::TrimHorizon);
         }
@@ -475,7 +508,8 @@ impl StreamConsumer {
                 ShardSelection::Granted => false,
             };
             if selected {
-                let tracked = Tracked { shard, children: Vec::new(), from: from.clone(), phase: Phase::Waiting };
+                let (from, phase) = (from.clone(), Phase::Waiting);
+                let tracked = Tracked { shard, children: Vec::new(), from, is_placed: false, phase };
                 self.shards.entry(tracked.shard.id.clone()).or_insert(tracked);
             }
         }
@@ -547,7 +581,7 @@ impl StreamConsumer {
     }
 
     fn listing_failed(&mut self, error: ApiError, now: Instant) -> Result<(), Error> {
-        let retry = self.config.retry;
+        let mut retry = self.config.retry;
         match error.kind {
             ApiErrorKind::NotFound => {
                 return Err(Error::StreamNotFound { stream: self.stream.clone(), source: error });
@@ -562,6 +596,7 @@ impl StreamConsumer {
                     return Err(self.error(None, error));
                 }
             }
+            ApiErrorKind::Credentials if self.connected => retry = retry.of_credentials(),
             kind if kind.is_retryable() => {}
             _ => return Err(self.error(None, error)),
         }

@@ -1,7 +1,8 @@
 //! Random histories of several workers that share a stream, in simulated time: the stream reshards, trims, throttles,
 //! expires iterators, ends subscriptions, and returns odd pages and events; half of the workers read by fan-out, half by polling;
-//! the lease store fails before or after it has written; workers crash, leave, come back, abandon what they were given,
-//! and settle it in any order. The [referee](referee) sees everything.
+//! the lease store fails before or after it has written; calls to either hang, some for twice as long as a lease lasts; workers
+//! crash, leave, come back, end after a count, abandon what they were given, and settle it in any order. The
+//! [referee](referee) sees everything.
 //!
 //! A failing seed prints its history. To run others, or one: `SIMULATION_SEEDS=1000..2000 cargo test -p
 //! kinesis-logs-source --test simulation`.
@@ -9,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod referee;
+mod stalls;
 mod store;
 
 use std::ops::Range;
@@ -23,9 +25,13 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use referee::Referee;
+use stalls::{Stalling, Stalls};
 use store::FaultyStore;
 
 const FAILOVER: Duration = Duration::from_secs(10);
+
+/// The worker that reads what is left.
+const LAST: &str = "last";
 
 #[test]
 fn nothing_is_lost_and_every_repeat_is_explained() {
@@ -76,6 +82,8 @@ struct History {
     rows: MemoryLeaseStore,
     referee: Arc<Referee>,
     faults: u32,
+    /// Calls to the stream and to the store that hang.
+    stalls: Stalls,
 }
 
 impl History {
@@ -101,6 +109,7 @@ impl History {
         }
         (0..shards).for_each(|shard| referee.shard(&World::shard_id(shard), &[]));
         let faults = [0, 0, 2, 10][rng.usize(..4)];
+        let stalls = Stalls { percent: [0, 0, 1, 4][rng.usize(..4)], longest: 2 * FAILOVER };
         History {
             seed,
             rng: Mutex::new(rng),
@@ -108,6 +117,7 @@ impl History {
             rows: MemoryLeaseStore::new(),
             referee,
             faults,
+            stalls,
         }
     }
 
@@ -136,7 +146,11 @@ impl History {
                     workers[slot] = None;
                 }
                 10 => self.trim(),
-                3 if workers[slot].is_some() => workers[slot].take().unwrap().leave(&self.referee).await,
+                3 if workers[slot].is_some() => {
+                    // What hangs holds the end up.
+                    let most = Duration::from_secs(if self.stalls.percent == 0 { 120 } else { 300 });
+                    workers[slot].take().unwrap().leave(&self.referee, most).await;
+                }
                 4..10 if workers[slot].is_none() => {
                     names += 1;
                     workers[slot] = Some(self.worker(format!("worker-{names}"), self.dice(30)));
@@ -151,7 +165,7 @@ impl History {
     /// A last worker, which always settles, reads what is left.
     async fn finish(&self) {
         self.referee.note("the last worker begins");
-        let _last = self.worker("last".to_owned(), 0);
+        let _last = self.worker(LAST.to_owned(), 0);
         let deadline = Instant::now() + Duration::from_secs(3600);
         while !(self.referee.is_all_settled() && self.closed_shards_are_complete()) && Instant::now() < deadline {
             sleep(Duration::from_millis(500)).await;
@@ -242,12 +256,19 @@ impl History {
             referee: self.referee.clone(),
             rng: Mutex::new(rng.fork()),
             faults: self.faults,
+            stalls: self.stalls,
         };
+        let kinesis = Stalling { kinesis: self.kinesis.clone(), stalls: self.stalls, rng: Mutex::new(rng.fork()) };
         let mut retry = RetryPolicy::default();
         retry.attempts_to_connect = u32::MAX;
-        let mut consumer = Consumer::builder(self.kinesis.clone(), store, "stream");
+        let mut consumer = Consumer::builder(kinesis, store, "stream");
         if is_pushed {
             consumer = consumer.fan_out("fleet");
+        }
+        if name != LAST && rng.u8(..6) == 0 {
+            let count = rng.u64(1..60);
+            self.referee.counts_to(&name, count);
+            consumer = consumer.count(count);
         }
         let mut deliveries = consumer
             .worker_id(&name)
@@ -306,10 +327,10 @@ struct Worker {
 
 impl Worker {
     /// It leaves in an orderly way.
-    async fn leave(mut self, referee: &Referee) {
+    async fn leave(mut self, referee: &Referee, most: Duration) {
         referee.note(&format!("{} leaves", self.name));
         self.shutdown.shut_down();
-        let ended = tokio::time::timeout(Duration::from_secs(120), &mut self.task).await;
+        let ended = tokio::time::timeout(most, &mut self.task).await;
         if ended.is_err() {
             referee.violated(format!("{} does not end though it was told to", self.name));
         }

@@ -24,6 +24,14 @@ struct State {
     /// When the last write of a worker to a lease was sent that it knows to have succeeded; nothing once it knows that it
     /// lost the lease.
     held: BTreeMap<(String, ShardId), Instant>,
+    /// When the first write was sent of those that a worker does not know the outcome of.
+    in_doubt: BTreeMap<(String, ShardId), Instant>,
+    /// The checkpoints that are stored.
+    stored: BTreeMap<ShardId, Checkpoint>,
+    /// With which record a worker that has taken a lease is to begin.
+    begins_with: BTreeMap<(String, ShardId), usize>,
+    /// Workers that end after so many records: what these had no room for, they read again.
+    counting: BTreeSet<String>,
     /// When a worker learned that a lease is not its own.
     lost: BTreeMap<(String, ShardId), Instant>,
     /// What may begin an epoch: takes, and abandonments, by worker and shard.
@@ -54,6 +62,15 @@ impl State {
     /// How many of a shard's records are settled from the first on.
     fn settled_prefix(&self, shard: &ShardId) -> usize {
         self.settled.get(shard).map_or(0, |settled| settled.prefix)
+    }
+
+    /// How many of a shard's records lie before a checkpoint.
+    fn reached(&self, shard: &ShardId, checkpoint: &Checkpoint) -> usize {
+        match checkpoint {
+            Checkpoint::ShardEnd => self.put[shard].len(),
+            Checkpoint::After(position) => self.index(shard, &position.sequence_number) + 1,
+            _ => 0,
+        }
     }
 
     fn is_all_settled(&self, shard: &ShardId) -> bool {
@@ -125,6 +142,12 @@ impl Referee {
                 problems.push(format!("a batch of {shard} has gaps: {indices:?}"));
             }
             let settled = state.settled_prefix(&shard);
+            let is_begun = state.epochs.get(&key).is_some_and(|epochs| epochs.contains_key(&acker.epoch()));
+            if let Some(first) = state.begins_with.remove(&key).filter(|first| is_begun || *first != indices[0]) {
+                let problem =
+                    format!("{worker} has taken {shard} to begin with {first}, and begins with {}", indices[0]);
+                problems.push(problem);
+            }
             let epochs = state.epochs.entry(key.clone()).or_default();
             match epochs.insert(acker.epoch(), indices[indices.len() - 1]) {
                 Some(last) if last + 1 != indices[0] => {
@@ -136,7 +159,7 @@ impl Referee {
                 _ => {}
             }
             let begun = state.epochs[&key].len();
-            if begun > state.may_begin.get(&key).copied().unwrap_or(0) {
+            if !state.counting.contains(worker) && begun > state.may_begin.get(&key).copied().unwrap_or(0) {
                 problems.push(format!("{worker} reads {shard} again, though nothing happened that explains it"));
             }
             state.deliveries += numbers.len();
@@ -174,21 +197,36 @@ impl Referee {
         match write {
             LeaseWrite::Checkpoint { checkpoint, .. } if done => {
                 self.note(&format!("{worker} checkpoints {shard} at {checkpoint}"));
-                let state = self.lock();
-                let reached = match checkpoint {
-                    Checkpoint::ShardEnd => state.put[shard].len(),
-                    Checkpoint::After(position) => state.index(shard, &position.sequence_number) + 1,
-                    _ => 0,
-                };
+                let mut state = self.lock();
+                let reached = state.reached(shard, checkpoint);
                 let settled = state.settled_prefix(shard);
+                let before = state.stored.insert(shard.clone(), checkpoint.clone());
                 drop(state);
                 if reached > settled {
                     self.violated(format!("{shard} is checkpointed at {reached}, though only {settled} are settled"));
                 }
+                match before {
+                    Some(Checkpoint::ShardEnd) => self.violated(format!("the end of {shard} is overwritten")),
+                    Some(before) if before > *checkpoint => {
+                        self.violated(format!("the checkpoint of {shard} goes back from {before} to {checkpoint}"));
+                    }
+                    Some(_) => {}
+                    None => self.violated(format!("{shard} is checkpointed, and has no lease")),
+                }
             }
             LeaseWrite::Take { .. } if done => {
                 self.note(&format!("{worker} takes {shard}"));
-                *self.lock().may_begin.entry((worker.to_owned(), shard.clone())).or_default() += 1;
+                let key = (worker.to_owned(), shard.clone());
+                let mut state = self.lock();
+                let begins_with = state.reached(shard, &state.stored[shard]);
+                state.begins_with.insert(key.clone(), begins_with);
+                *state.may_begin.entry(key).or_default() += 1;
+            }
+            LeaseWrite::Create { lease } if done => {
+                self.lock().stored.insert(shard.clone(), lease.checkpoint.clone());
+            }
+            LeaseWrite::Delete { .. } if done => {
+                self.lock().stored.remove(shard);
             }
             LeaseWrite::Release { .. } if done => self.note(&format!("{worker} releases {shard}")),
             _ if !done => self.note(&format!("{worker} is refused {write:?}: {outcome:?}")),
@@ -200,6 +238,7 @@ impl Referee {
     pub(crate) fn answered(&self, worker: &str, write: &LeaseWrite, outcome: &WriteOutcome, sent: Instant) {
         let key = (worker.to_owned(), write.shard().clone());
         let mut state = self.lock();
+        let in_doubt = state.in_doubt.remove(&key);
         match (write, outcome) {
             (LeaseWrite::Create { .. } | LeaseWrite::Delete { .. }, _) => {}
             (LeaseWrite::Release { .. }, _) => {
@@ -209,18 +248,31 @@ impl Referee {
             (_, WriteOutcome::Done) => {
                 state.held.insert(key, sent);
             }
-            // It may be that an earlier attempt was done.
+            // It may be that an earlier attempt was done: the first, for all that anybody knows.
             (
                 LeaseWrite::Renew { owner, counter, .. } | LeaseWrite::Checkpoint { owner, counter, .. },
                 WriteOutcome::Refused(Some(row)),
             ) if row.owner.as_ref() == Some(owner) && row.counter == counter + 1 => {
-                state.held.insert(key, sent);
+                state.held.insert(key, in_doubt.unwrap_or(sent));
             }
             (_, WriteOutcome::Refused(_)) => {
                 state.held.remove(&key);
                 state.lost.insert(key, Instant::now());
             }
         }
+    }
+
+    /// The worker does not learn what became of a write.
+    pub(crate) fn left_in_doubt(&self, worker: &str, write: &LeaseWrite, sent: Instant) {
+        if matches!(write, LeaseWrite::Renew { .. } | LeaseWrite::Checkpoint { .. }) {
+            self.lock().in_doubt.entry((worker.to_owned(), write.shard().clone())).or_insert(sent);
+        }
+    }
+
+    /// The worker ends after so many records.
+    pub(crate) fn counts_to(&self, worker: &str, count: u64) {
+        self.note(&format!("{worker} is to end after {count} records"));
+        self.lock().counting.insert(worker.to_owned());
     }
 
     /// Whether all that was put is settled.

@@ -1,4 +1,5 @@
-//! A lease store that fails at random, before or after it has done what it was asked, and reports to the referee.
+//! A lease store that fails at random, before or after it has done what it was asked, or hangs for longer than leases last,
+//! and reports to the referee.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use kinesis_logs_source::{LeaseStore, LeaseStoreError, LeaseStoreErrorKind, Memo
 use tokio::time::Instant;
 
 use crate::referee::Referee;
+use crate::stalls::Stalls;
 
 /// One worker's way to the store that all share.
 pub(crate) struct FaultyStore {
@@ -18,6 +20,7 @@ pub(crate) struct FaultyStore {
     pub(crate) rng: Mutex<fastrand::Rng>,
     /// Of a hundred calls, how many fail.
     pub(crate) faults: u32,
+    pub(crate) stalls: Stalls,
 }
 
 impl FaultyStore {
@@ -28,6 +31,7 @@ impl FaultyStore {
     async fn pause(&self) {
         let millis = self.rng.lock().unwrap().u64(..200);
         tokio::time::sleep(Duration::from_millis(millis)).await;
+        self.stalls.stall(&self.rng).await;
     }
 
     fn failure() -> LeaseStoreError {
@@ -66,8 +70,9 @@ impl LeaseStore for FaultyStore {
         let outcomes: Vec<_> = writes.iter().map(|write| self.write_one(write)).collect();
         self.pause().await;
         for (write, outcome) in writes.iter().zip(&outcomes) {
-            if let Ok(outcome) = outcome {
-                self.referee.answered(&self.worker, write, outcome, sent);
+            match outcome {
+                Ok(outcome) => self.referee.answered(&self.worker, write, outcome, sent),
+                Err(_) => self.referee.left_in_doubt(&self.worker, write, sent),
             }
         }
         outcomes

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{LeaseCoordinator, LeaseEvent, Seen};
 use crate::protocol::diagnostics::ConsumerEvent;
-use crate::protocol::lease::{Leader, LeaseWrite};
+use crate::protocol::lease::Leader;
 use crate::protocol::planner::{Candidate, leases_to_take};
 use crate::protocol::shard::ShardId;
 
@@ -13,10 +13,12 @@ impl LeaseCoordinator {
     /// never, may show in it.
     pub(super) fn is_mine(&self, shard: &ShardId) -> bool {
         let (Some(held), Some(seen)) = (self.held.get(shard), self.seen.get(shard)) else { return false };
-        let is_written = |(writes, _): &(Vec<LeaseWrite>, Instant)| writes.iter().any(|write| write.shard() == shard);
-        let open = held.in_doubt || self.writing.as_ref().is_some_and(is_written);
+        let open = held.in_doubt.is_some() || self.under_way.contains(shard);
         let counter_fits = seen.lease.counter <= held.counter + u64::from(open);
-        seen.lease.owner.as_deref() == Some(&self.config.worker_id) && counter_fits
+        match seen.lease.owner.as_deref() {
+            Some(owner) => owner == self.config.worker_id && counter_fits,
+            None => held.releasing && open && counter_fits,
+        }
     }
 
     /// Decides anew which leases to take.
@@ -27,7 +29,7 @@ impl LeaseCoordinator {
         self.is_ruled = self.leader.as_ref().is_some_and(|(leader, since)| now < *since + leader.lease_duration);
         if self.is_ruled {
             self.to_take.clear();
-            self.to_create.clear();
+            self.keep_children_alone();
             return;
         }
         let mut rng = self.rng.fork();
@@ -39,13 +41,15 @@ impl LeaseCoordinator {
             .collect();
         let worker = &self.config.worker_id;
         let take = leases_to_take(worker, &candidates, self.config.max_leases, &mut rng);
-        self.to_take = take.into_iter().collect();
+        // What is being taken may fail, and is then tried again.
+        self.to_take.retain(|shard| self.under_way.is_taking(shard));
+        self.to_take.extend(take);
     }
 
     /// Who keeps a lease alive. A row that names this worker, which does not hold it, is one of an earlier run.
     pub(super) fn holder<'a>(&'a self, seen: &'a Seen, now: Instant) -> Option<&'a str> {
         let worker = self.config.worker_id.as_str();
-        if self.held.contains_key(&seen.lease.shard) {
+        if self.held.contains_key(&seen.lease.shard) || self.under_way.is_taking(&seen.lease.shard) {
             return Some(worker);
         }
         let alive = !self.exclusive && now < seen.since + self.config.failover_time;

@@ -39,10 +39,14 @@ pub(super) struct Reading {
     pub(super) not_before: Option<Timestamp>,
     pub(super) window: AckWindow,
     pub(super) paused: bool,
+    /// Whether records were read that may not be lent, as the count is used up: it is read no further until it is not, and
+    /// then from behind what was lent.
+    pub(super) is_cut: bool,
     pub(super) millis_behind_latest: Option<i64>,
     pub(super) last_arrival: Option<Timestamp>,
     pub(super) records: u64,
     pub(super) bytes: u64,
+    pub(super) throttled: u64,
     /// How often the batch that ended there was abandoned, of those that are not settled since.
     pub(super) abandoned: BTreeMap<ExtendedSequenceNumber, u32>,
     pub(super) end: Option<(Finish, Vec<Shard>)>,
@@ -92,10 +96,12 @@ impl Scheduler {
             not_before,
             window: AckWindow::default(),
             paused: false,
+            is_cut: false,
             millis_behind_latest: None,
             last_arrival: None,
             records: 0,
             bytes: 0,
+            throttled: 0,
             abandoned: BTreeMap::new(),
             end: None,
             shard,
@@ -145,6 +151,7 @@ impl Scheduler {
             let is_too_old = reading.not_before.zip(record.arrival).is_some_and(|(start, arrival)| arrival < start);
             let is_wanted = !is_done && !is_too_old;
             if is_wanted && self.remaining == Some(0) {
+                reading.is_cut = true;
                 break;
             }
             if is_wanted && !part.has_room_for(&record, self.config.max_batch_bytes) {
@@ -161,6 +168,10 @@ impl Scheduler {
             }
         }
         lent.extend(reading.lend(part, &self.name, millis_behind_latest));
+        if reading.is_cut {
+            // With it goes the shard's end, if the page that was cut came with that: not all before it was lent.
+            self.stream.revoke(shard);
+        }
         self.unsettled_bytes += reading.window.bytes() - before;
         if let Some(watermark) = reading.window.watermark() {
             self.leases.checkpoint(shard, Checkpoint::After(watermark.clone()));
@@ -179,8 +190,26 @@ impl Scheduler {
         }
     }
 
-    /// Reads a shard again from the watermark on, as a batch was abandoned.
-    pub(super) fn rewind(&mut self, id: &BatchId, now: Instant) {
+    /// A batch was abandoned: reads its shard again from the watermark on; or, while draining, gives up what lies behind it.
+    pub(super) fn abandoned(&mut self, id: &BatchId, now: Instant) {
+        match self.draining {
+            true => self.truncate(id),
+            false => self.rewind(id, now),
+        }
+    }
+
+    /// What lies before the batch was handed on, and may still be settled.
+    fn truncate(&mut self, id: &BatchId) {
+        let Some(reading) = self.reading.get_mut(&id.shard) else { return };
+        let before = reading.window.bytes();
+        if reading.window.truncate(id.index) {
+            // Its end is not reached any more.
+            reading.end = None;
+            self.unsettled_bytes -= before - reading.window.bytes();
+        }
+    }
+
+    fn rewind(&mut self, id: &BatchId, now: Instant) {
         let shard = &id.shard;
         let Some(reading) = self.reading.get_mut(shard) else { return };
         let Some(to) = reading.window.end_of(id.index).cloned() else { return };
@@ -188,17 +217,37 @@ impl Scheduler {
         let wait = ABANDONED_WAIT.0.saturating_mul(1 << (*times).min(16)).min(ABANDONED_WAIT.1);
         *times += 1;
         let event = ConsumerEvent::Abandoned { shard: shard.clone(), epoch: id.epoch, times: *times };
+        self.tell(event);
+        self.read_again(shard, now + wait, now);
+    }
+
+    /// Reads on where the count had cut shards, once there are records to be lent again and what was lent is settled.
+    pub(super) fn read_what_was_cut(&mut self, now: Instant) {
+        if self.remaining == Some(0) {
+            return;
+        }
+        let cut = self.reading.values().filter(|reading| reading.is_cut && reading.window.is_empty());
+        let cut: Vec<ShardId> = cut.map(|reading| reading.shard.id.clone()).collect();
+        for shard in cut {
+            self.read_again(&shard, now, now);
+        }
+    }
+
+    /// Reads a shard from the watermark on, under a new epoch.
+    fn read_again(&mut self, shard: &ShardId, from: Instant, now: Instant) {
+        let Some(reading) = self.reading.get_mut(shard) else { return };
         self.unsettled_bytes -= reading.window.bytes();
+        self.remaining = self.remaining.map(|left| left + reading.window.records());
         if let Some(watermark) = reading.window.watermark() {
             reading.resume_after = Some(watermark.clone());
         }
         reading.from = reading.resume_after.clone().map_or(reading.begun_with.clone(), Checkpoint::After);
         reading.window = AckWindow::default();
         reading.paused = false;
+        reading.is_cut = false;
         reading.end = None;
         self.stream.revoke(shard);
-        self.tell(event);
-        self.grant(shard, now + wait, now);
+        self.grant(shard, from, now);
     }
 }
 
@@ -221,7 +270,7 @@ impl Reading {
     /// Opens a batch in the window. One without records settles at once, when all before it does.
     fn lend(&mut self, part: Part, stream: &Arc<str>, millis_behind_latest: Option<i64>) -> Option<Lent> {
         let to = part.to?;
-        let index = self.window.open(to.clone(), part.bytes);
+        let index = self.window.open(to.clone(), part.bytes, part.records.len() as u64);
         let abandoned = self.abandoned.range(..=&to).next_back();
         let abandoned = abandoned.filter(|(position, _)| self.from < Checkpoint::After((*position).clone()));
         let abandoned = abandoned.map_or(0, |(_, times)| *times);

@@ -43,6 +43,9 @@ impl Scheduler {
                 None => return Ok(()),
             },
         };
+        if let Err(error) = &ended {
+            self.note_throttling(shard, error);
+        }
         self.stream.handle_subscription_ended(shard, epoch, ended, now)?;
         self.advance(now);
         Ok(())

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{Reading, Scheduler};
+use crate::error::{ApiError, ApiErrorKind};
 use crate::protocol::diagnostics::{ConsumerEvent, ConsumerSnapshot, ShardSnapshot, ShardState};
+use crate::protocol::shard::ShardId;
 
 /// Events that nobody asks for are forgotten, the oldest first.
 const MAX_EVENTS: usize = 4096;
@@ -43,6 +45,7 @@ impl Scheduler {
                         last_arrival: reading.and_then(|reading| reading.last_arrival),
                         records: reading.map_or(0, |reading| reading.records),
                         bytes: reading.map_or(0, |reading| reading.bytes),
+                        throttled: reading.map_or(0, |reading| reading.throttled),
                         unsettled_bytes: reading.map_or(0, |reading| reading.window.bytes()),
                         checkpoint: held.written.clone(),
                         checkpoint_age: now.saturating_duration_since(held.checkpointed),
@@ -51,6 +54,15 @@ impl Scheduler {
                 .collect(),
             leases_by_owner: owners.into_iter().map(|(owner, leases)| (owner.to_owned(), leases)).collect(),
             unsettled_bytes: self.unsettled_bytes,
+        }
+    }
+
+    /// Counts a call for a shard that was throttled.
+    pub(super) fn note_throttling(&mut self, shard: &ShardId, error: &ApiError) {
+        if error.kind == ApiErrorKind::Throttled
+            && let Some(reading) = self.reading.get_mut(shard)
+        {
+            reading.throttled += 1;
         }
     }
 

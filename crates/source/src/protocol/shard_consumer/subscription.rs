@@ -89,7 +89,7 @@ impl ShardConsumer {
         let (server_time, opened) = (subscription.server_time, subscription.opened);
         let made_when_closed = subscription.asked_when_closed;
         let is_empty = event.records.is_empty();
-        let behind = event.millis_behind_latest.unwrap_or(0);
+        let behind = event.millis_behind_latest;
         let names_children = !event.child_shards.is_empty();
         // Some servers name the children with every event of a closed shard, also when more records follow.
         let goes_on = event.continuation.is_some() && !(is_empty && names_children);
@@ -113,8 +113,8 @@ impl ShardConsumer {
         if let State::Reading(Source::Subscription(subscription)) = &mut self.state {
             let elapsed = SignedDuration::try_from(now.duration_since(opened)).unwrap_or(SignedDuration::MAX);
             let by_now = server_time.saturating_add(elapsed).unwrap_or(server_time);
-            let may_be_past = !self.closed && window.is_past(behind, by_now);
-            let may_be_ended = self.closed && !made_when_closed && behind == 0;
+            let may_be_past = !self.closed && behind.is_some_and(|behind| window.is_past(behind, by_now));
+            let may_be_ended = self.closed && !made_when_closed && behind == Some(0);
             subscription.too_old = is_empty && (may_be_past || may_be_ended);
         }
         records
@@ -152,8 +152,10 @@ impl ShardConsumer {
                 self.not_before = self.not_before.max(now + AFTER_SUCCESS);
                 Ok(())
             }
-            kind if kind.is_retryable() => self.wait_after_failure(policy, rng, now).ok_or(error),
-            _ => Err(error),
+            kind => match policy.of(kind) {
+                Some(policy) => self.wait_after_failure(&policy, rng, now).ok_or(error),
+                None => Err(error),
+            },
         }
     }
 

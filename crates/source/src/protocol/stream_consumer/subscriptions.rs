@@ -34,7 +34,7 @@ impl StreamConsumer {
         if self.wants_events(shard, epoch).is_none() {
             return Ok(Fetched::default());
         }
-        let window = self.window.unwrap_or_default();
+        let window = self.window_of(shard);
         let children = event.child_shards.clone();
         let Some(consumer) = self.consumer(shard) else { return Ok(Fetched::default()) };
         let records = consumer.handle_event(event, &window, now);
