@@ -166,7 +166,11 @@ impl FileSink {
             if let Some(other) = self.current.take_if(|file| file.path().as_os_str() != path.as_os_str()) {
                 self.files.insert(other.path().to_owned(), other);
             }
-            let open = || self.files.remove(path).unwrap_or_else(|| DurableFile::new(path.to_owned()));
+            let new = || match self.encoder.is_lines() {
+                true => DurableFile::new(path.to_owned()),
+                false => DurableFile::new(path.to_owned()).not_of_lines(),
+            };
+            let open = || self.files.remove(path).unwrap_or_else(new);
             let file = self.current.get_or_insert_with(open);
             let before = file.lines.len();
             self.encoder.encode(&event, &mut file.lines);

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::HttpSink;
 use super::auth::{self, AuthConfig, secret_value};
+use super::bulk::BulkConfig;
 use super::client::Endpoint;
 use super::payload::{FramingConfig, Payload};
 use super::secret::{Secret, Secrets};
@@ -20,9 +21,11 @@ use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
 use crate::compression::Compression;
 use crate::sinks::requests::{Backoff, Batcher, Limits, Problems, REJECTED};
 
-/// Sends events to an HTTP server, many in a request. An event counts as delivered when its request was answered by 2xx.
+/// Sends events to an HTTP server, many in a request. An event counts as delivered when its request was answered by 2xx; with `bulk`,
+/// when the answer says so of it.
 ///
-/// What a server answers by anything else than 2xx, 401, 403, 408, 429 or 5xx goes to the output `<id>.rejected`.
+/// What a server answers by anything else than 2xx, 401, 403, 408, 429 or 5xx goes to the output `<id>.rejected`. By 400, 413 and 422
+/// some of a request's events may be meant: it is halved until those are found.
 ///
 /// ```toml
 /// [sinks.api]
@@ -51,6 +54,8 @@ pub(crate) struct HttpConfig {
     /// What every body ends with, as `}`. Default: nothing.
     #[serde(default)]
     payload_suffix: String,
+    /// Bulk requests, as OpenSearch and Elasticsearch take them. The codec is `json` then. Default: none.
+    bulk: Option<BulkConfig>,
     /// How bodies are compressed, which the header `Content-Encoding` says. Default: `none`.
     #[serde(default)]
     compression: Compression,
@@ -146,6 +151,13 @@ impl SinkConfig for HttpConfig {
         let payload = encoder.and_then(|encoder| {
             problems.note(Payload::new(encoder, &self.framing, &self.payload_prefix, &self.payload_suffix))
         });
+        let payload = match &self.bulk {
+            None => payload,
+            Some(bulk) => {
+                let actions = problems.note(bulk.build());
+                payload.zip(actions).and_then(|(payload, actions)| problems.note(payload.of_bulk(actions)))
+            }
+        };
         let content_type = payload.as_ref().and_then(Payload::content_type);
         let endpoint = self.endpoint(content_type, &mut problems);
         let limits = self.limits(&mut problems);
@@ -153,6 +165,8 @@ impl SinkConfig for HttpConfig {
         match (payload, endpoint, limits, backoff, problems.0.is_empty()) {
             (Some(payload), Some(endpoint), Some(limits), Some(backoff), true) => Ok(Box::new(HttpSink {
                 id: context.id.clone(),
+                frame: payload.frame(),
+                bulk: self.bulk.as_ref().map(BulkConfig::action),
                 batcher: Batcher::new(payload, limits),
                 endpoint,
                 compression: self.compression,
@@ -210,6 +224,7 @@ impl HttpConfig {
             headers,
             timeout: timeout?,
             ca_file: self.tls.ca_file.clone(),
+            reads_answers: self.bulk.is_some(),
             secrets,
         })
     }
