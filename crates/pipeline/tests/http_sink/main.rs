@@ -332,6 +332,47 @@ async fn what_is_not_answered_by_the_deadline_is_abandoned() {
     assert_eq!(server.texts(), ["0\n"]);
 }
 
+#[tokio::test]
+async fn a_server_is_asked_whether_it_is_well_as_by_one_who_may_send() {
+    let (server, uri) = Server::start([says(204), Says { body: "no hunter2-query\nhere", ..says(503) }]).await;
+    let toml = |check: &str| {
+        let keys = format!("auth = {{ strategy = 'bearer', token = 'hunter2-token' }}\n{check}\ncompression = 'gzip'");
+        pipeline("healthcheck", "[1]", &format!("{uri}/in"), &keys)
+    };
+    let pipeline = build(&toml(&format!("healthcheck.uri = '{uri}/health?key=hunter2-query'")));
+    assert!(pipeline.healthchecks().await.is_empty());
+    let unhealthy = pipeline.healthchecks().await;
+    assert_eq!(
+        unhealthy[0].to_string(),
+        format!(
+            "sink \"healthcheck_out\" is not healthy: {uri}/health?key=*** answers status 503 Service Unavailable: no *** here"
+        )
+    );
+    let received = server.received();
+    assert_eq!(
+        (received.len(), received[0].method.as_str(), received[0].uri.as_str()),
+        (2, "GET", "/health?key=hunter2-query")
+    );
+    assert_eq!(received[0].header("authorization"), "Bearer hunter2-token");
+    assert_eq!((received[0].header("content-type"), received[0].header("content-encoding")), ("", ""));
+    assert!(!format!("{pipeline:?} {unhealthy:?}").contains("hunter2"));
+    assert!(build(&toml("")).healthchecks().await.is_empty());
+    assert_eq!(server.received().len(), 2, "it is asked nothing that it was not told to be asked");
+}
+
+#[tokio::test]
+async fn what_a_sink_needs_and_cannot_reach_is_told_before_it_runs() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let gone = pipeline("gone", "[1]", &format!("http://{address}"), &format!("healthcheck.uri = 'http://{address}/'"));
+    let told = build(&gone).healthchecks().await[0].to_string();
+    assert!(told.contains(&format!("http://{address}/ answers nothing: ")) && told.contains("refused"), "{told}");
+    let no_file = pipeline("tls", "[1]", &format!("https://{address}"), "tls.ca_file = '/nonexistent.pem'");
+    let told = build(&no_file).healthchecks().await[0].to_string();
+    assert!(told.contains("cannot read certificates from /nonexistent.pem"), "{told}");
+}
+
 /// Everything that is logged.
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

@@ -27,10 +27,12 @@ use self::rotation::RotateConfig;
 use self::template::PathTemplate;
 use crate::codecs::{Encoder, EncodingConfig};
 use crate::component::{
-    Acknowledgement, Batch, BuildContext, BuildError, ComponentError, Input, Outcome, Sink, SinkConfig, SinkContext,
+    Acknowledgement, Batch, BuildContext, BuildError, ComponentError, Healthcheck, Input, Outcome, Sink, SinkConfig,
+    SinkContext,
 };
 use crate::compression::Compression;
 use crate::durable_file::{DurableFile, is_full};
+use crate::folders::{check_writable, look};
 use crate::run::sleep_until;
 
 /// Appends events to files, a line each. An event counts as delivered when it is on the disk, about once a second; while the
@@ -128,6 +130,11 @@ struct FileSink {
 
 #[async_trait]
 impl Sink for FileSink {
+    fn healthcheck(&self) -> Healthcheck {
+        let folder = self.template.folder();
+        look(move || check_writable(&folder))
+    }
+
     async fn run(mut self: Box<Self>, mut input: Input, _: SinkContext) -> Result<(), ComponentError> {
         let mut due: Option<Instant> = None;
         loop {

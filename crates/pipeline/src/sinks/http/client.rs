@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Response, Url, redirect, retry};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Unread, http_date, retry_after};
 use super::delivery::{Transport, Unanswered};
-use super::secret::Secrets;
+use super::secret::{Secrets, shown};
 use crate::component::ComponentError;
 use crate::run::chain;
 
@@ -30,6 +30,7 @@ const LOOKED_AT_BYTES: usize = 4 << 10;
 const SHOWN_CHARS: usize = 300;
 
 /// Where requests go, and how. Full of secrets, so that it has no `Debug`.
+#[derive(Clone)]
 pub(super) struct Endpoint {
     /// Without user and password, which are among the headers.
     pub(super) url: Url,
@@ -71,6 +72,25 @@ impl Client {
             .retry(retry::never())
             .build();
         Ok(Client { client: client.map_err(|error| unusable(&error))?, endpoint })
+    }
+
+    /// Asks whether the server is well, as one that may send events.
+    pub(super) async fn is_well(&self, uri: Url) -> Result<(), ComponentError> {
+        let failed = |why: String| ComponentError::new(format!("{} answers {why}", shown(&uri)));
+        let mut headers = self.endpoint.headers.clone();
+        headers.remove(CONTENT_TYPE);
+        headers.remove(CONTENT_ENCODING);
+        let asked = self.client.get(uri.clone()).headers(headers).timeout(self.endpoint.timeout).send().await;
+        let response = asked.map_err(|error| failed(format!("nothing: {}", self.unanswered(error).0)))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let mut beginning = Vec::new();
+        // The status says enough.
+        let _ = read(response, LOOKED_AT_BYTES, LOOKED_AT_BYTES, &mut beginning).await;
+        let text = self.shown_bytes(&beginning);
+        Err(failed(Answer { status, retry_after: None, text, body: Err(Unread::NotAsked) }.to_string()))
     }
 
     /// What an error says, without the URI.

@@ -159,7 +159,11 @@ impl SinkConfig for HttpConfig {
             }
         };
         let content_type = payload.as_ref().and_then(Payload::content_type);
-        let endpoint = self.endpoint(content_type, &mut problems);
+        let mut endpoint = self.endpoint(content_type, &mut problems);
+        let healthcheck_uri = context.healthcheck_uri.as_deref().and_then(|uri| problems.note(healthcheck_url(uri)));
+        if let (Some(endpoint), Some(uri)) = (&mut endpoint, &healthcheck_uri) {
+            endpoint.secrets.add_query(uri);
+        }
         let limits = self.limits(&mut problems);
         let backoff = self.backoff(&mut problems);
         match (payload, endpoint, limits, backoff, problems.0.is_empty()) {
@@ -169,6 +173,7 @@ impl SinkConfig for HttpConfig {
                 bulk: self.bulk.as_ref().map(BulkConfig::action),
                 batcher: Batcher::new(payload, limits),
                 endpoint,
+                healthcheck_uri,
                 compression: self.compression,
                 backoff,
                 concurrency: self.request.concurrency,
@@ -179,6 +184,18 @@ impl SinkConfig for HttpConfig {
 
     fn outputs(&self) -> Vec<String> {
         vec![REJECTED.to_owned()]
+    }
+}
+
+/// No line of the file is shown, with the secrets that may be in it.
+fn healthcheck_url(text: &str) -> Result<Url, Problem> {
+    let problem = |why: &str| Err(Problem::new(format!("healthcheck.uri cannot be used: {why}")));
+    match Url::parse(text) {
+        Err(error) => problem(&error.to_string()),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => problem("it is neither http nor https"),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => problem("who the sink is says its auth")
+            .map_err(|problem| problem.hint("leave user and password out of it")),
+        Ok(url) => Ok(url),
     }
 }
 

@@ -24,8 +24,8 @@
 //! # What it holds
 //!
 //! `request.concurrency` requests that are under way or wait to be sent again, and one that is being filled. Each holds its body, also
-//! as it is compressed, and what its events were read from, which is what goes to `rejected`; both are bounded, for each and for all. While there is no
-//! room for another it receives nothing, so that what lies before it waits.
+//! as it is compressed, and what its events were read from, which is what goes to `rejected`; both are bounded, for each and for all.
+//! While there is no room for another it receives nothing, so that what lies before it waits.
 
 mod answer;
 mod auth;
@@ -40,6 +40,7 @@ mod secret;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use reqwest::Url;
 
 use self::bulk::Action;
 use self::client::{Client, Endpoint};
@@ -47,7 +48,7 @@ pub(crate) use self::config::HttpConfig;
 use self::delivery::Delivery;
 use self::payload::{Frame, Payload};
 use super::requests::{Backoff, Batcher, dispatch};
-use crate::component::{ComponentError, Input, Sink, SinkContext};
+use crate::component::{ComponentError, Healthcheck, Input, Sink, SinkContext};
 use crate::compression::Compression;
 
 struct HttpSink {
@@ -58,6 +59,8 @@ struct HttpSink {
     /// What is done with events, if requests are bulk requests.
     bulk: Option<Action>,
     endpoint: Endpoint,
+    /// What answers while the server is well, if it is to be asked.
+    healthcheck_uri: Option<Url>,
     compression: Compression,
     backoff: Backoff,
     concurrency: usize,
@@ -65,6 +68,17 @@ struct HttpSink {
 
 #[async_trait]
 impl Sink for HttpSink {
+    fn healthcheck(&self) -> Healthcheck {
+        let (endpoint, uri) = (self.endpoint.clone(), self.healthcheck_uri.clone());
+        Box::pin(async move {
+            let client = Client::open(endpoint).await?;
+            match uri {
+                Some(uri) => client.is_well(uri).await,
+                None => Ok(()),
+            }
+        })
+    }
+
     async fn run(self: Box<Self>, input: Input, context: SinkContext) -> Result<(), ComponentError> {
         let HttpSink { id, batcher, frame, bulk, endpoint, compression, backoff, concurrency, .. } = *self;
         let to = secret::shown(&endpoint.url);
