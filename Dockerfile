@@ -24,4 +24,4 @@ VOLUME /var/lib/kinesis-logs-reader
 EXPOSE 8686
 USER nonroot
 ENTRYPOINT ["/usr/bin/kinesis-logs-reader"]
-CMD ["run", "--log-format", "json", "/etc/kinesis-logs-reader/pipeline.toml"]
+CMD ["run", "--log-format", "json", "/etc/kinesis-logs-reader/*.toml"]

@@ -4,6 +4,8 @@
 
 mod checkpoints;
 mod decode;
+#[cfg(unix)]
+mod examples;
 mod fleet;
 mod generate;
 mod kcl;
@@ -21,6 +23,8 @@ mod reloading;
 mod resharding;
 mod samples;
 mod shards;
+#[cfg(unix)]
+mod stopping;
 mod usage;
 mod util;
 mod watching;

@@ -21,7 +21,7 @@ async fn every_example_is_valid() {
     let examples = examples();
     assert!(examples.len() >= 4);
     for path in examples {
-        let shown = run(None, &["validate", path.to_str().unwrap()]).await.clean();
+        let shown = run(None, &["validate", "--no-environment", path.to_str().unwrap()]).await.clean();
         assert!(shown.starts_with("valid: "), "{shown}");
     }
 }
@@ -150,6 +150,132 @@ async fn a_configuration_that_is_wrong_is_shown_and_ends_with_78() {
     let missing = run(None, &["run", "/nonexistent.toml"]).await;
     assert_eq!(missing.status, 1);
     assert!(missing.stderr.starts_with("error: cannot read /nonexistent.toml"), "{}", missing.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_may_be_named_by_patterns_and_all_that_cannot_be_read_are_told() {
+    let folder = scratch("patterns").parent().unwrap().to_owned();
+    std::fs::write(
+        folder.join("b.toml"),
+        "sinks.out = { type = \"console\", inputs = [\"logs\"], encoding.codec = \"text\" }",
+    )
+    .unwrap();
+    std::fs::write(folder.join("a.toml"), "sources.logs = { type = \"demo_logs\", count = 3, events_per_record = 1 }")
+        .unwrap();
+    std::fs::write(folder.join("[a].toml"), "broken").unwrap();
+    std::fs::create_dir_all(folder.join("d.toml")).unwrap();
+    let at = |name: &str| folder.join(name).display().to_string();
+    for patterns in [vec![at("?.toml")], vec![at("[b].toml"), at("a.toml"), at("?.toml")]] {
+        let named: Vec<&str> = [&["run"][..], &patterns.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+        let finished = run(None, &named).await;
+        assert_eq!((finished.status, finished.stdout.lines().count()), (0, 3), "{}", finished.stderr);
+    }
+    let literal = run(None, &["validate", &at("[a].toml")]).await;
+    assert_eq!(literal.status, 78, "what is there is no pattern: {}", literal.stderr);
+    let wrong =
+        run(None, &["validate", &at("*.tml"), &at("a.toml"), &at("none.toml"), &at("d.toml"), &at("a**")]).await;
+    assert_eq!((wrong.status, wrong.stdout.as_str()), (1, ""));
+    let told: Vec<&str> = wrong.stderr.lines().collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    for (line, expected) in told.iter().zip([
+        format!("error: no file matches {}", at("*.tml")),
+        format!("error: {} is no pattern: ", at("a**")),
+        format!("error: cannot read {}: ", at("none.toml")),
+        format!("error: cannot read {}: ", at("d.toml")),
+    ]) {
+        assert!(line.starts_with(&expected), "{line:?}, not {expected:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pipeline_needs_and_does_not_find_is_told_all_at_once() {
+    let (emulator, table) = (Emulator::start().await, DynamoDbEmulator::start().await);
+    emulator.create_stream(STREAM, 1).await;
+    let file = crate::util::scratch_file("no_folder", b"");
+    let toml = format!(
+        r#"
+        data_dir = "{file}/data"
+        [sources.good]
+        type = "aws_kinesis_streams"
+        region = "us-east-1"
+        endpoint = "{0}"
+        streams = ["{STREAM}"]
+        stop = "at_tip"
+        checkpoint = {{ type = "dynamodb", table = "not-there-yet", endpoint = "{1}" }}
+        [sources.bad]
+        type = "aws_kinesis_streams"
+        region = "us-east-1"
+        endpoint = "{0}"
+        streams = ["{STREAM}", "missing"]
+        stop = "at_tip"
+        checkpoint.type = "memory"
+        [sinks.stream]
+        type = "aws_kinesis_streams"
+        inputs = ["good", "bad"]
+        region = "us-east-1"
+        endpoint = "{0}"
+        stream_name = "missing-too"
+        encoding.codec = "json"
+        [sinks.good_stream]
+        type = "aws_kinesis_streams"
+        inputs = ["good", "bad"]
+        region = "us-east-1"
+        endpoint = "{0}"
+        stream_name = "{STREAM}"
+        encoding.codec = "json"
+        [sinks.folder]
+        type = "file"
+        inputs = ["good", "bad"]
+        path = "{file}/%Y.log"
+        encoding.codec = "json"
+        "#,
+        emulator.endpoint(),
+        table.endpoint(),
+    );
+    let path = crate::util::scratch_file("unhealthy.toml", toml.as_bytes());
+    for arguments in [&["validate", &path][..], &["run", "--require-healthy", &path]] {
+        let finished = run(None, arguments).await;
+        assert_eq!((finished.status, finished.stdout.as_str()), (78, ""), "{}", finished.stderr);
+        let told: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        for (line, expected) in told.iter().zip([
+            "error: data_dir cannot be used: cannot make the folder ",
+            "error: source \"bad\" is not healthy: cannot list the shards of stream missing: ",
+            "error: sink \"stream\" is not healthy: cannot describe stream missing-too: ",
+            "error: sink \"folder\" is not healthy: cannot write to the folder ",
+        ]) {
+            assert!(line.starts_with(expected), "{line:?}, not {expected:?}");
+        }
+        assert_eq!(told.len(), 4, "{}", finished.stderr);
+        assert!(finished.stderr.contains("\n hint: check the name, the Region and the account"), "{}", finished.stderr);
+        assert!(!finished.stderr.contains("pipeline started"), "{}", finished.stderr);
+    }
+    let skipped = run(None, &["validate", "--skip-healthchecks", &path]).await;
+    assert_eq!((skipped.status, skipped.stderr.matches("error: ").count()), (78, 1), "{}", skipped.stderr);
+    let shown = run(None, &["validate", "--no-environment", &path]).await.clean();
+    assert_eq!(shown, "valid: 2 sources, 0 transforms, 3 sinks\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_begins_whatever_its_healthchecks_say_and_the_log_has_it() {
+    let toml = r#"
+        sources.logs = { type = "demo_logs", count = 5, events_per_record = 1, interval = 0.1 }
+        transforms.none = { type = "filter", inputs = ["logs"], condition = ".dstport == -1" }
+        [sinks.out]
+        type = "console"
+        inputs = ["logs"]
+        encoding.codec = "text"
+        [sinks.unwell]
+        type = "file"
+        inputs = ["none"]
+        path = "/proc/version/out.log"
+        encoding.codec = "text"
+    "#;
+    let path = crate::util::scratch_file("unwell.toml", toml.as_bytes());
+    let finished = run(None, &["run", "--log-format", "json", &path]).await;
+    assert_eq!((finished.status, finished.stdout.lines().count()), (0, 5), "{}", finished.stderr);
+    let warned = finished.stderr.lines().find(|line| line.contains("is not healthy")).unwrap();
+    let warned: serde_json::Value = serde_json::from_str(warned).unwrap();
+    assert_eq!((&warned["level"], &warned["component_id"]), (&"WARN".into(), &"unwell".into()), "{warned}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,11 @@ struct Running {
 
 impl Running {
     fn start(name: &str, toml: &str, flags: &[&str]) -> Self {
-        let path = scratch_file(name, toml.as_bytes());
+        Running::start_named(scratch_file(name, toml.as_bytes()), flags)
+    }
+
+    /// Starts what one argument names.
+    fn start_named(path: String, flags: &[&str]) -> Self {
         let mut command = command(None, &[&["run", &path], flags].concat());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, stderr) = channel();
@@ -194,4 +198,19 @@ async fn a_source_that_is_replaced_goes_on_behind_its_checkpoint() {
     let (status, said) = running.end();
     assert_eq!(status, Some(0), "{said:#?}");
     assert_eq!(lines(&out).len(), 400, "each event once");
+}
+
+#[test]
+fn a_file_that_a_pattern_matches_by_then_is_read_too() {
+    let folder = scratch("patterned").parent().unwrap().to_owned();
+    let write = |name: &str, toml: &str| std::fs::write(folder.join(name), toml).unwrap();
+    write("a.toml", "sources.logs.type = \"demo_logs\"\nsinks.first = { type = \"blackhole\", inputs = [\"logs\"] }\n");
+    let _ = std::fs::remove_file(folder.join("b.toml"));
+    let running = Running::start_named(folder.join("*.toml").display().to_string(), &["--log-format", "json"]);
+    running.wait_for("component started");
+    write("b.toml", "sinks.second = { type = \"blackhole\", inputs = [\"logs\"] }\n");
+    running.signal(Signal::SIGHUP);
+    let lines = running.wait_for("configuration reloaded");
+    assert!(lines.last().is_some_and(|line| line.contains("second")), "{lines:#?}");
+    assert_eq!(running.end().0, Some(0));
 }

@@ -306,6 +306,9 @@ Examples:
   A pipeline whose parts stand in several files:
     kinesis-logs-reader run sources.toml sinks.toml
 
+  The same where no shell expands patterns, as in a unit of systemd:
+    kinesis-logs-reader run '/etc/kinesis-logs-reader/*.toml'
+
 SIGTERM or Ctrl-C ends it: sources stop, what they sent is written out and acknowledged, checkpoints are written.
 What is not done by the limit is cut off, and read again the next time. A second Ctrl-C ends it at once.
 SIGHUP lets it read its files again: what is the same runs on, what differs is replaced; where they are wrong, nothing changes.
@@ -313,7 +316,7 @@ examples/ in the repository has files that work.";
 
 #[derive(Debug, Args)]
 pub(crate) struct FilesArgs {
-    /// The configuration; several files are one
+    /// The configuration; several files are one. '*', '?' and '[...]' in a name stand for what they do in a shell
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -327,6 +330,10 @@ pub(crate) struct RunArgs {
     /// Seconds that ending may take, also of what a reload replaces
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) graceful_shutdown_limit_secs: u64,
+
+    /// Read nothing unless all healthchecks succeed; otherwise what fails is a warning in the log
+    #[arg(long)]
+    pub(crate) require_healthy: bool,
 
     /// How the log on standard error is written
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -345,12 +352,26 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  kinesis-logs-reader validate flow-logs.toml
+  What a pipeline would run on here:
+    kinesis-logs-reader validate flow-logs.toml
 
-All mistakes are shown at once, each where it stands. Nothing that the files name is opened or connected to.")]
+  Without the network or the folders that the files name, as in CI:
+    kinesis-logs-reader validate --no-environment '/etc/kinesis-logs-reader/*.toml'
+
+All mistakes are shown at once, each where it stands. If there are none, it looks whether data_dir and the quarantine can be
+written to, and asks the components: whether streams can be listed, servers answer, folders can be written to. Nothing is
+read, sent or made.")]
 pub(crate) struct ValidateArgs {
     #[command(flatten)]
     pub(crate) files: FilesArgs,
+
+    /// Look at the files alone: neither at folders nor at what components connect to
+    #[arg(long)]
+    pub(crate) no_environment: bool,
+
+    /// Do not ask the components whether they can do their work
+    #[arg(long)]
+    pub(crate) skip_healthchecks: bool,
 }
 
 #[derive(Debug, Args)]

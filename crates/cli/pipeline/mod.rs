@@ -1,21 +1,23 @@
 //! Pipelines that TOML files describe.
 
+mod files;
 mod generate;
+mod health;
 #[cfg(unix)]
 mod reload;
 mod run;
 mod test;
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use kinesis_logs_pipeline::component::Kind;
-use kinesis_logs_pipeline::config::{ConfigError, ConfigFile};
 use kinesis_logs_pipeline::{Diagram, Pipeline, built_in};
 
 use crate::args::{DiagramFormat, FilesArgs, GraphArgs, ValidateArgs};
 use crate::failure::Failure;
+use files::{read_files, shown};
+use health::Looks;
 
 pub(crate) use generate::{generate, generate_schema};
 pub(crate) use run::run;
@@ -23,6 +25,15 @@ pub(crate) use test::test;
 
 pub(crate) fn validate(args: ValidateArgs) -> Result<ExitCode, Failure> {
     let pipeline = build(&args.files)?;
+    if !args.no_environment {
+        let looks = if args.skip_healthchecks { Looks::Folders } else { Looks::All };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.context("cannot start the runtime")?;
+        let unhealthy = runtime.block_on(health::look(&pipeline, looks));
+        // What does not answer is not waited for.
+        runtime.shutdown_background();
+        health::required(&unhealthy)?;
+    }
     let [sources, transforms, sinks] = pipeline.len_by_kind();
     println!("valid: {sources} sources, {transforms} transforms, {sinks} sinks");
     Ok(ExitCode::SUCCESS)
@@ -52,13 +63,4 @@ pub(crate) fn list() -> ExitCode {
 
 fn build(files: &FilesArgs) -> Result<Pipeline, Failure> {
     Pipeline::build(read_files(files)?, &built_in()).map_err(shown)
-}
-
-fn read_files(args: &FilesArgs) -> Result<Vec<ConfigFile>, Failure> {
-    let read = |path: &PathBuf| ConfigFile::read(path).map_err(|error| Failure::failed(error.into()));
-    args.files.iter().map(read).collect()
-}
-
-fn shown(error: ConfigError) -> Failure {
-    Failure::config(error.render(std::io::stderr().is_terminal()))
 }

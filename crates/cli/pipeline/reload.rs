@@ -6,7 +6,8 @@ use anyhow::Context;
 use kinesis_logs_pipeline::{ReloadError, Reloader};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{build, shown};
+use super::build;
+use super::files::shown;
 use crate::args::{FilesArgs, LogFormat};
 use crate::failure::Failure;
 use crate::say;

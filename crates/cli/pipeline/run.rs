@@ -8,6 +8,7 @@ use comfy_table::CellAlignment;
 use kinesis_logs_pipeline::Report;
 
 use super::build;
+use super::health::{self, Looks};
 use crate::args::{LogFormat, RunArgs};
 use crate::failure::{FAILED, Failure};
 use crate::read::{INTERRUPTED, interrupted};
@@ -20,6 +21,12 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let report = runtime.block_on(async {
         #[cfg(unix)]
         super::reload::on_hangup(pipeline.reloader(), args.files, args.log_format)?;
+        let looks = health::look(&pipeline, Looks::All);
+        if args.require_healthy {
+            health::required(&looks.await)?;
+        } else {
+            tokio::spawn(async { health::warn(&looks.await) });
+        }
         let deadline = Duration::from_secs(args.graceful_shutdown_limit_secs);
         let shutdown = async {
             interrupted().await;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use kinesis_logs_pipeline::{built_in, run_tests};
 
-use super::{read_files, shown};
+use super::files::{read_files, shown};
 use crate::args::TestArgs;
 use crate::failure::{FAILED, Failure};
 

@@ -1,7 +1,10 @@
 //! How AWS is reached: what sources and sinks of it have in common.
 
-use kinesis_logs_source::aws::AwsOptions;
+use kinesis_logs_source::aws::{AwsOptions, ConnectError};
+use kinesis_logs_source::{ApiError, ApiErrorKind};
 use serde::Deserialize;
+
+use crate::component::ComponentError;
 
 /// How to be allowed to.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,4 +30,23 @@ impl AuthConfig {
         options.external_id.clone_from(&self.external_id);
         options
     }
+}
+
+/// Why AWS cannot even be asked.
+pub(crate) fn cannot_connect(error: ConnectError) -> ComponentError {
+    ComponentError::new("cannot connect").caused_by(error)
+}
+
+/// Why a healthcheck failed, with what usually helps; `permission` is what it takes.
+pub(crate) fn unhealthy(what: String, error: ApiError, permission: &str) -> ComponentError {
+    let hint = match error.kind {
+        ApiErrorKind::NotFound => "check the name, the Region and the account".to_owned(),
+        ApiErrorKind::AccessDenied => format!("allow {permission}"),
+        ApiErrorKind::Credentials => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or auth.profile, or run `aws sso login`".to_owned()
+        }
+        ApiErrorKind::Connection | ApiErrorKind::Timeout => "check the network, the Region and the endpoint".to_owned(),
+        _ => return ComponentError::new(what).caused_by(error),
+    };
+    ComponentError::new(what).caused_by(error).with_hint(hint)
 }

@@ -57,7 +57,8 @@ pub(crate) enum Part {
 
 /// What of a component runs; `None` if what is wrong with it was told already.
 pub(crate) fn part(component: &Component, config: &Config) -> Result<Option<Part>, Vec<Mistake>> {
-    let context = BuildContext::new(&component.id, config.data_dir.as_deref());
+    let mut context = BuildContext::new(&component.id, config.data_dir.as_deref());
+    context.healthcheck_uri.clone_from(&component.healthcheck.uri);
     let built = match &component.config {
         None => return Ok(None),
         Some(Built::Source(config)) => config.build(&context).map(Part::Source),

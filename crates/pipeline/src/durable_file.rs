@@ -21,6 +21,8 @@ use crate::compression::{Compression, pass_over_zstd_frame};
 #[derive(Debug)]
 pub(crate) struct DurableFile {
     path: PathBuf,
+    /// Whether what ends in no line feed was cut off.
+    is_lines: bool,
     file: Option<File>,
     /// What is to be appended, in order.
     lines: Vec<Vec<u8>>,
@@ -41,6 +43,7 @@ impl DurableFile {
     pub(crate) fn new(path: PathBuf) -> Self {
         DurableFile {
             path,
+            is_lines: true,
             file: None,
             lines: Vec::new(),
             spare: Vec::new(),
@@ -56,6 +59,12 @@ impl DurableFile {
     #[cfg(feature = "sinks-file")]
     pub(crate) fn with_lengths(path: PathBuf, lengths: &Lengths) -> Self {
         DurableFile { lengths: lengths.clone(), ..DurableFile::new(path) }
+    }
+
+    /// The same for what need not end in a line feed: as long as it is not compressed nothing tells a part of a commit from a whole
+    /// one, and nothing is removed.
+    pub(crate) fn not_of_lines(self) -> Self {
+        DurableFile { is_lines: false, ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -144,7 +153,7 @@ impl DurableFile {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = open(&self.path, compression, self.lengths.take(&self.path))?;
+                let file = open(&self.path, compression, self.is_lines, self.lengths.take(&self.path))?;
                 let metadata = file.metadata()?;
                 self.len = metadata.len();
                 let age = metadata.created().ok().and_then(|created| created.elapsed().ok()).unwrap_or_default();
@@ -217,7 +226,7 @@ pub(crate) fn is_full(error: &ComponentError) -> bool {
 
 /// Opens a file to append to, which is made with its folders if it is not there. One that is as long as it is known to be
 /// complete is not looked through.
-fn open(path: &Path, compression: Compression, known: Option<u64>) -> io::Result<File> {
+fn open(path: &Path, compression: Compression, is_lines: bool, known: Option<u64>) -> io::Result<File> {
     fs::create_dir_all(folder(path))?;
     let is_new = !path.exists();
     let mut file = File::options().read(true).append(true).create(true).open(path)?;
@@ -226,7 +235,8 @@ fn open(path: &Path, compression: Compression, known: Option<u64>) -> io::Result
         File::open(folder(path))?.sync_all()?;
     } else if known.is_none_or(|known| file.metadata().is_ok_and(|metadata| metadata.len() != known)) {
         let complete = match compression {
-            Compression::None => complete_lines(&mut file)?,
+            Compression::None if is_lines => complete_lines(&mut file)?,
+            Compression::None => file.metadata()?.len(),
             Compression::Gzip => {
                 complete_members(&mut file, |reader| io::copy(&mut GzDecoder::new(reader), &mut io::sink()).map(drop))?
             }
@@ -384,6 +394,18 @@ mod tests {
             assert!(format!("{error:?}").contains("damaged at byte 0"), "{error:?}");
             assert_eq!(fs::read(&path).unwrap(), before);
         }
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn of_what_is_not_of_lines_nothing_is_removed() {
+        let path = scratch("not-of-lines");
+        for bytes in ["one\ntwo", "three"] {
+            let mut file = DurableFile::new(path.clone()).not_of_lines();
+            file.push(bytes.as_bytes().to_vec());
+            file.commit(Compression::None, Instant::now()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwothree");
         fs::remove_file(&path).unwrap();
     }
 

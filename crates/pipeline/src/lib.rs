@@ -46,7 +46,9 @@ pub mod config;
 mod diagram;
 #[cfg(feature = "quarantine")]
 mod durable_file;
+mod folders;
 mod graph;
+mod health;
 mod in_order;
 #[cfg(feature = "quarantine")]
 mod quarantine;
@@ -65,6 +67,7 @@ mod transforms;
 mod unit_tests;
 
 pub use diagram::Diagram;
+pub use health::Unhealthy;
 pub use run::{
     Buffer, ComponentMetrics, ComponentReport, ComponentState, Events, Failure, Metrics, Pipeline, ReloadError,
     Reloaded, Reloader, Report, Snapshot,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::json::{Shape, TimestampFormat, cell, json_object};
-use super::native::{message, native};
+use super::native::{message, native, raw_message};
 use super::template::Template;
 use crate::component::{Event, Problem, Value, ValueRef};
 use crate::rows::column::Cell;
@@ -38,6 +38,8 @@ enum Codec {
     Json,
     /// The member `message`: the log line as it came, or what transforms made of it.
     Text,
+    /// The bytes of the member `message`, a line feed at their end too, and nothing behind them.
+    RawMessage,
     /// The log line as it came; of a flow log that was changed the line that it would be by now, in its own format. Members that
     /// are no fields of the format are left out, null is `-`, and white space in a value `_`.
     Native,
@@ -92,6 +94,7 @@ impl EncodingConfig {
                 Some(shape) => Encoder::ShapedJson(shape),
             },
             Codec::Text => Encoder::Text,
+            Codec::RawMessage => Encoder::RawMessage,
             Codec::Native => Encoder::Native,
             Codec::Template => match &self.template {
                 Some(template) => Encoder::Template(Template::parse(&template.format, "encoding.template.format")?),
@@ -107,12 +110,13 @@ impl EncodingConfig {
     }
 }
 
-/// Writes events, a line each.
+/// Writes events.
 #[derive(Debug, Clone)]
 pub(crate) enum Encoder {
     Json,
     ShapedJson(Shape),
     Text,
+    RawMessage,
     Native,
     Template(Template),
     Csv(Vec<String>),
@@ -126,18 +130,31 @@ impl Encoder {
         matches!(self, Encoder::Json | Encoder::ShapedJson(_))
     }
 
-    /// Appends an event with a line feed behind it.
+    /// Appends an event as it stands among others: with a line feed behind it, unless the codec writes nothing but messages.
     pub(crate) fn encode(&self, event: &Event<'_>, out: &mut Vec<u8>) {
+        self.encode_alone(event, out);
+        if self.is_lines() {
+            out.push(b'\n');
+        }
+    }
+
+    /// Whether events are lines, with a line feed at their ends.
+    pub(crate) fn is_lines(&self) -> bool {
+        !matches!(self, Encoder::RawMessage)
+    }
+
+    /// Appends an event with nothing behind it.
+    pub(crate) fn encode_alone(&self, event: &Event<'_>, out: &mut Vec<u8>) {
         match self {
             Encoder::Json => json_object(event, out),
             Encoder::ShapedJson(shape) => shape.encode(event, out),
             Encoder::Text => message(event, out),
+            Encoder::RawMessage => raw_message(event, out),
             Encoder::Native => native(event, out),
             Encoder::Template(template) => template.encode(event, out),
             Encoder::Csv(fields) => separated(event, fields, b',', encode::csv, out),
             Encoder::Tsv(fields) => separated(event, fields, b'\t', encode::tsv, out),
         }
-        out.push(b'\n');
     }
 }
 

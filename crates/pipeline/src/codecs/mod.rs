@@ -14,5 +14,5 @@ pub(crate) use decoding::as_captured;
 pub(crate) use decoding::{DecodingConfig, RecordDecoder, Records, UNDECODABLE};
 pub(crate) use encoding::{Encoder, EncodingConfig};
 pub(crate) use field::FieldPath;
-#[cfg(feature = "sinks-file")]
+#[cfg(any(feature = "sinks-file", feature = "sinks-http"))]
 pub(crate) use template::{Part, parts, push_value};

@@ -23,6 +23,15 @@ pub(super) fn message(event: &Event<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// The event's message as it is, a line feed at its end too.
+pub(super) fn raw_message(event: &Event<'_>, out: &mut Vec<u8>) {
+    match event.get("message") {
+        Some(ValueRef::Text(text)) => out.extend_from_slice(text.as_bytes()),
+        Some(other) => super::json::json_value(&other, out),
+        None => {}
+    }
+}
+
 /// The line of a flow log of which fields were changed, and not the line itself.
 fn changed_flow_log(event: &Event<'_>) -> Option<String> {
     let changes: &Changes = event.changes()?;

@@ -14,6 +14,7 @@ mod batch;
 mod built_in;
 mod error;
 mod event;
+mod health;
 mod input;
 mod output;
 mod pool;
@@ -33,6 +34,8 @@ pub use error::{BuildError, ComponentError, Problem};
 #[cfg(feature = "codecs")]
 pub(crate) use event::{CAUSE, flow_value, value_ref};
 pub use event::{Changes, Event, ValueRef};
+pub use health::Healthcheck;
+use health::healthy;
 pub use input::Input;
 #[cfg(all(test, feature = "sources-aws_kinesis_streams"))]
 pub(crate) use input::Receiver;
@@ -49,22 +52,33 @@ pub use transform::{Emitted, Transform, TransformConfig, Way};
 pub use value::Value;
 pub use watch::{ShardStatus, StreamStatus, WatchedStream, WatchedStreams};
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What a component may know when it is built. Building does no I/O: it must be possible to check a configuration where
 /// nothing that it names can be reached.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BuildContext {
     /// The component's name in the configuration.
     pub id: String,
     /// Where the pipeline may keep what it must remember, if it was told.
     pub data_dir: Option<PathBuf>,
+    /// What its [healthcheck](Sink::healthcheck) is to ask, if it was told: the key `healthcheck.uri` of sinks, with all secrets.
+    pub healthcheck_uri: Option<String>,
+}
+
+/// There may be secrets in the URI.
+impl fmt::Debug for BuildContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut context = f.debug_struct("BuildContext");
+        context.field("id", &self.id).field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
 }
 
 impl BuildContext {
     /// A context for building a component by hand, as tests do.
     pub fn new(id: impl Into<String>, data_dir: Option<&Path>) -> Self {
-        BuildContext { id: id.into(), data_dir: data_dir.map(Path::to_owned) }
+        BuildContext { id: id.into(), data_dir: data_dir.map(Path::to_owned), healthcheck_uri: None }
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::input::Input;
 use super::output::Outputs;
-use super::{BuildContext, BuildError, ComponentError};
+use super::{BuildContext, BuildError, ComponentError, Healthcheck, healthy};
 
 /// What a sink is configured with. It is read by serde, and builds the sink.
 pub trait SinkConfig: Debug + Send + Sync + 'static {
@@ -38,6 +38,12 @@ pub trait Sink: Send {
     ///
     /// Why it cannot go on. What it had not acknowledged is abandoned, and sources that it depends on end.
     async fn run(self: Box<Self>, input: Input, context: SinkContext) -> Result<(), ComponentError>;
+
+    /// What tells whether it can do its work where it is: whether its server answers, its folder can be written to. By default
+    /// there is nothing that could be wrong.
+    fn healthcheck(&self) -> Healthcheck {
+        healthy()
+    }
 }
 
 /// What a running sink works with.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::output::Outputs;
 use super::watch::WatchedStreams;
-use super::{BuildContext, BuildError, ComponentError};
+use super::{BuildContext, BuildError, ComponentError, Healthcheck, healthy};
 
 /// What a source is configured with. It is read by serde, and builds the source.
 pub trait SourceConfig: Debug + Send + Sync + 'static {
@@ -44,6 +44,12 @@ pub trait Source: Send {
     ///
     /// Why it cannot go on; or that not all that it sent was delivered, if it cannot send it again.
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError>;
+
+    /// What tells whether it can do its work where it is: whether what it reads is there, and may be read. By default there is
+    /// nothing that could be wrong.
+    fn healthcheck(&self) -> Healthcheck {
+        healthy()
+    }
 }
 
 /// What a running source works with.

@@ -12,7 +12,7 @@ use super::api::api;
 use super::interpolate::interpolate;
 use super::settings::SettingPlaces;
 use super::tree::{Key, Node, NodeValue, Place};
-use super::{ConfigError, ConfigFile, Mistake, listed, read_config};
+use super::{ConfigError, ConfigFile, HealthcheckTable, Mistake, listed, read_config};
 use crate::component::{Built, Kind, Registry};
 
 /// What was read, as far as it could be.
@@ -51,6 +51,7 @@ pub(crate) struct Component {
     pub(crate) place: Place,
     pub(crate) inputs: Vec<InputName>,
     pub(crate) buffer: Buffer,
+    pub(crate) healthcheck: HealthcheckTable,
     /// Its own keys.
     pub(crate) node: Node,
     /// `None` if something is wrong with it, which was told.
@@ -283,8 +284,10 @@ fn component(
         Some(members.remove(index).1)
     };
     let (type_node, inputs) = (take("type"), if kind == Kind::Source { None } else { take("inputs") });
-    let (buffer, acknowledgements) =
-        if kind == Kind::Sink { (take("buffer"), take("acknowledgements")) } else { (None, None) };
+    let [buffer, acknowledgements, healthcheck] = match kind {
+        Kind::Sink => ["buffer", "acknowledgements", "healthcheck"].map(take),
+        Kind::Source | Kind::Transform => [None, None, None],
+    };
     let inputs = match (kind, inputs) {
         (Kind::Source, _) => Vec::new(),
         (_, Some(inputs)) => input_names(inputs, mistakes),
@@ -301,6 +304,7 @@ fn component(
         let mistake = Mistake::at(node.place, "acknowledgements cannot be turned off");
         mistakes.push(mistake.hint("what a sink has not accepted is never passed over; leave the key out"));
     }
+    let healthcheck = healthcheck.map(|node| HealthcheckTable::read(&node, mistakes)).unwrap_or_default();
     let mut component = Component {
         id: key.name,
         kind,
@@ -308,6 +312,7 @@ fn component(
         place: key.place,
         inputs,
         buffer,
+        healthcheck,
         node,
         config: None,
     };

@@ -10,6 +10,7 @@
 mod api;
 mod components;
 mod deserialize;
+mod healthcheck;
 mod hidden;
 mod interpolate;
 mod mistake;
@@ -22,6 +23,7 @@ mod tree;
 
 pub(crate) use components::{Component, Config, load};
 pub(crate) use deserialize::read_config;
+pub(crate) use healthcheck::HealthcheckTable;
 pub use mistake::{ConfigError, Mistake};
 pub(crate) use mistake::{did_you_mean, listed};
 #[cfg(feature = "codecs")]

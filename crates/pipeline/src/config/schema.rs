@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 
 use super::api::Api;
 use super::components::{Acknowledgements, Buffer, QuarantineConfig};
+use super::healthcheck::Healthcheck;
 
 /// The keys at the top, but for the tables of components.
 #[derive(JsonSchema)]
@@ -46,4 +47,6 @@ pub(crate) struct SinkKeys {
     buffer: Option<Buffer>,
     /// Whether its sources wait for it, which cannot be turned off.
     acknowledgements: Option<Acknowledgements>,
+    /// Whether `validate`, and `run` at its start, ask if it can do its work: `false`, or a table. Default: `true`.
+    healthcheck: Option<Healthcheck>,
 }

@@ -43,9 +43,9 @@ pub use report::{ComponentReport, Failure, Report};
 /// Components that were built, and do not run yet.
 #[must_use = "a pipeline does nothing until it runs"]
 pub struct Pipeline {
-    design: Design,
+    pub(crate) design: Design,
     /// Of its components, in their order.
-    parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     /// Takes what nobody else does.
     keeper: Option<Arc<dyn Keeper>>,
     metrics: Metrics,

@@ -20,12 +20,13 @@ use tracing::Instrument;
 
 use super::given_up::{Abandoned, REJECTED, given_up};
 use super::watched::Watched;
-use crate::aws::AuthConfig;
+use crate::aws::{AuthConfig, cannot_connect, unhealthy};
 use crate::codecs::{DecodingAhead, DecodingConfig, RecordDecoder, UNDECODABLE};
 use crate::component::{
-    Acknowledgement, BuildContext, BuildError, ComponentError, CutOffs, Origin, Outcome, Outputs, Problem, Shutdown,
-    ShutdownSender, Source, SourceConfig, SourceContext, WatchedStreams,
+    Acknowledgement, BuildContext, BuildError, ComponentError, CutOffs, Healthcheck, Origin, Outcome, Outputs, Problem,
+    Shutdown, ShutdownSender, Source, SourceConfig, SourceContext, WatchedStreams,
 };
+use crate::folders::{check_writable, look};
 
 /// Reads one or several Amazon Kinesis data streams: every shard, through resharding. What all sinks have durably accepted
 /// is checkpointed; the next run goes on behind it.
@@ -228,10 +229,24 @@ struct AwsKinesisStreams {
 
 #[async_trait]
 impl Source for AwsKinesisStreams {
+    fn healthcheck(&self) -> Healthcheck {
+        let (config, folders) = (self.config.clone(), self.folders());
+        Box::pin(async move {
+            look(move || folders.iter().try_for_each(|folder| check_writable(folder))).await?;
+            let client = KinesisClient::connect(config.options()).await.map_err(cannot_connect)?;
+            for stream in &config.streams {
+                let stream = StreamId::new(stream);
+                let listed = client.list_shards(&stream, None, None).await;
+                let cannot = || format!("cannot list the shards of stream {stream}");
+                listed.map_err(|error| unhealthy(cannot(), error, "kinesis:ListShards"))?;
+            }
+            config.check_table().await
+        })
+    }
+
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
         let SourceContext { outputs, mut shutdown, drain_timeout, streams, first_epoch, cut_offs } = context;
-        let client = KinesisClient::connect(self.config.options()).await;
-        let client = client.map_err(|error| ComponentError::new("cannot connect").caused_by(error))?;
+        let client = KinesisClient::connect(self.config.options()).await.map_err(cannot_connect)?;
         // If one stream cannot go on, the others are ended in an orderly way.
         let (end, ended) = ShutdownSender::new();
         let mut set = JoinSet::new();
@@ -295,12 +310,53 @@ impl Source for AwsKinesisStreams {
 }
 
 impl AwsKinesisStreamsConfig {
+    /// Looks whether the table of checkpoints can be used, if there is to be one.
+    #[cfg(feature = "dynamodb")]
+    async fn check_table(&self) -> Result<(), ComponentError> {
+        let Some(table) = self.checkpoint.table.as_ref().filter(|_| self.checkpoint.r#type == CheckpointType::DynamoDb)
+        else {
+            return Ok(());
+        };
+        let store = self.lease_table(table).await?;
+        match store.is_there().await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!(table, "the table of checkpoints is not there, and is made by the first run"),
+            Err(error) => {
+                let cannot = ComponentError::new("cannot look at the table of checkpoints").caused_by(error);
+                return Err(cannot.with_hint("check checkpoint.table, and allow dynamodb:DescribeTable"));
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "dynamodb"))]
+    async fn check_table(&self) -> Result<(), ComponentError> {
+        Ok(())
+    }
+
+    #[cfg(feature = "dynamodb")]
+    async fn lease_table(&self, table: &str) -> Result<kinesis_logs_source::aws::DynamoDbLeaseStore, ComponentError> {
+        let mut options = self.options();
+        options.endpoint_url.clone_from(&self.checkpoint.endpoint);
+        let store = kinesis_logs_source::aws::DynamoDbLeaseStore::connect(options, table).await;
+        store.map_err(|error| ComponentError::new("cannot connect to DynamoDB").caused_by(error))
+    }
+
     fn options(&self) -> AwsOptions {
         self.auth.options(self.region.as_deref(), self.endpoint.as_deref())
     }
 }
 
 impl AwsKinesisStreams {
+    /// The folders of files of checkpoints.
+    fn folders(&self) -> Vec<PathBuf> {
+        let CheckpointConfig { r#type, path, .. } = &self.config.checkpoint;
+        let of_path = path.as_ref().and_then(|path| path.parent()).map(PathBuf::from);
+        let default = || self.context.data_dir.as_ref().map(|folder| folder.join(&self.context.id));
+        let folder = of_path.or_else(default).filter(|_| *r#type == CheckpointType::File);
+        folder.into_iter().collect()
+    }
+
     async fn store(&self, client: &KinesisClient, stream: &StreamId) -> Result<Arc<dyn LeaseStore>, ComponentError> {
         let checkpoint = &self.config.checkpoint;
         Ok(match checkpoint.r#type {
@@ -316,12 +372,7 @@ impl AwsKinesisStreams {
 
     #[cfg(feature = "dynamodb")]
     async fn table(&self, client: &KinesisClient, stream: &StreamId) -> Result<Arc<dyn LeaseStore>, ComponentError> {
-        let checkpoint = &self.config.checkpoint;
-        let mut options = self.config.options();
-        options.endpoint_url.clone_from(&checkpoint.endpoint);
-        let table = checkpoint.table.clone().unwrap_or_default();
-        let store = kinesis_logs_source::aws::DynamoDbLeaseStore::connect(options, table).await;
-        let store = store.map_err(|error| ComponentError::new("cannot connect to DynamoDB").caused_by(error))?;
+        let store = self.config.lease_table(self.config.checkpoint.table.as_deref().unwrap_or_default()).await?;
         if self.config.streams.len() == 1 {
             return Ok(Arc::new(store));
         }

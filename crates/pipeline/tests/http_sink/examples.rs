@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use kinesis_logs_pipeline::config::ConfigFile;
 use kinesis_logs_pipeline::{Pipeline, built_in};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::finish;
 use crate::server::{Received, Server};
@@ -23,21 +24,26 @@ fn example(name: &str, tables: &[&str]) -> (String, String) {
 /// What is sent of two hundred flow logs that come by the name of the source.
 async fn received(tables: &str, input: &str, variables: &[(&str, &str)]) -> Vec<Received> {
     let (server, uri) = Server::start([]).await;
+    run(tables, input, variables, &uri).await;
+    server.received()
+}
+
+/// Sends two hundred flow logs that come by the name of the source.
+async fn run(tables: &str, input: &str, variables: &[(&str, &str)], uri: &str) {
     let source =
         format!("[sources.{input}]\ntype = 'demo_logs'\ncount = 200\nevents_per_record = 50\ninterval = 0.0\n");
     let lookup = |name: &str| match name.ends_with("_URL") {
-        true => Some(uri.clone()),
+        true => Some(uri.to_owned()),
         false => variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
     };
     let files = vec![ConfigFile::new("test", format!("{source}{tables}"))];
     let pipeline = Pipeline::build_with(files, &built_in(), &lookup).unwrap_or_else(|error| panic!("{error}"));
     let report = finish(pipeline).await;
     assert!(report.is_clean(), "{report:?}");
-    server.received()
 }
 
 /// A body that was compressed.
-fn inflated(received: &Received) -> String {
+pub(crate) fn inflated(received: &Received) -> String {
     assert_eq!(received.header("content-encoding"), "gzip");
     let mut inflated = flate2::write::GzDecoder::new(Vec::new());
     inflated.write_all(&received.body).unwrap();
@@ -128,4 +134,106 @@ async fn splunk_gets_events_with_their_times() {
             assert!(object["event"].as_str().unwrap().starts_with("2 ") && object["time"].is_f64(), "{object:?}");
         }
     }
+}
+
+/// An index as `_bulk` fills it: what is stored under which id, and how often each was sent.
+#[derive(Debug, Default)]
+struct Index {
+    stored: BTreeMap<String, Value>,
+    sent: BTreeMap<String, usize>,
+    requests: usize,
+}
+
+impl Index {
+    /// Looks whether a request is one, does what it says, and answers as the filter says that all clients should use.
+    fn bulk(&mut self, request: &Received) -> (u16, String) {
+        assert_eq!(request.method, "POST");
+        assert_eq!(request.uri, "/_bulk?filter_path=errors,items.*.status,items.*.error");
+        assert_eq!(request.header("content-type"), "application/x-ndjson");
+        assert_eq!(request.header("authorization"), "Basic YWRtaW46aHVudGVyMg==");
+        let text = inflated(request);
+        assert!(text.ends_with('\n'), "the last line ends too");
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let items: Vec<Value> = lines.chunks(2).map(|pair| self.item(pair)).collect();
+        self.requests += 1;
+        if self.requests == 1 {
+            // It has taken all of it, and its answer is lost.
+            return (504, String::new());
+        }
+        let errors = items.iter().any(|item| item["create"]["error"].is_object());
+        (200, json!({ "errors": errors, "items": items }).to_string())
+    }
+
+    fn item(&mut self, pair: &[Value]) -> Value {
+        let [action, document] = pair else { panic!("an action without a document: {pair:?}") };
+        let create = &action["create"];
+        assert_eq!(action.as_object().unwrap().len(), 1);
+        assert!(create["_index"].as_str().unwrap().starts_with("flow-logs-20"), "{action}");
+        let id = create["_id"].as_str().unwrap().to_owned();
+        assert!(document["srcaddr"].is_string() && document["start"].is_u64(), "{document}");
+        let times = self.sent.entry(id.clone()).or_default();
+        *times += 1;
+        let event: usize = id.rsplit('-').next().unwrap().parse().unwrap();
+        let failed = |status: u16, kind: &str| json!({ "create": { "status": status, "error": { "type": kind, "reason": "no" } } });
+        match event {
+            7 | 33 => failed(400, "mapper_parsing_exception"),
+            20..30 if *times < 4 => failed(429, "rejected_execution_exception"),
+            _ if self.stored.contains_key(&id) => failed(409, "version_conflict_engine_exception"),
+            _ => {
+                self.stored.insert(id, document.clone());
+                json!({ "create": { "status": 201 } })
+            }
+        }
+    }
+}
+
+// https://docs.opensearch.org/latest/api-reference/document-apis/bulk/
+#[tokio::test]
+async fn opensearch_stores_every_event_once_and_what_does_not_fit_is_put_aside() {
+    let (text, tables) = example("opensearch.toml", &["sinks.opensearch"]);
+    assert!(text.contains("inputs = [\"opensearch.rejected\", \"flows.undecodable\"]"));
+    let index = Arc::new(Mutex::new(Index::default()));
+    let stub = index.clone();
+    let (_server, uri) = Server::deciding(move |request| stub.lock().unwrap().bulk(request)).await;
+    let path = crate::scratch("opensearch");
+    let refused = format!(
+        "\n[sinks.refused]\ntype = 'file'\ninputs = ['opensearch.rejected']\npath = '{}'\n\
+         encoding = {{ codec = 'csv', csv.fields = ['%rejected', '%kinesis.event_index'] }}\n",
+        path.display()
+    );
+    let tables = format!("{tables}\nrequest.retry_initial_backoff_secs = 0.01\n{refused}");
+    run(&tables, "flows", &[("OPENSEARCH_PASSWORD", "hunter2")], &uri).await;
+    let index = index.lock().unwrap();
+    assert_eq!(
+        (index.stored.len(), index.sent.len()),
+        (192, 200),
+        "four records of fifty events, two of each do not fit"
+    );
+    let mut refused: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+    refused.sort();
+    let line = |event| format!("status 400: mapper_parsing_exception: no,{event}");
+    assert_eq!(refused, [line(33), line(33), line(33), line(33), line(7), line(7), line(7), line(7)]);
+    let again = |(id, times): (&String, &usize)| (id.rsplit('-').next().unwrap().parse::<usize>().unwrap(), *times);
+    for (event, times) in index.sent.iter().map(again) {
+        let expected = if (20..30).contains(&event) { 4 } else { 2 };
+        assert_eq!(times, expected, "the first answer was lost, and only what was busy comes again: {event}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_says_nothing_of_events_is_no_success() {
+    let (_, tables) = example("opensearch.toml", &["sinks.opensearch"]);
+    let mut answers = ["", "ok", "{\"errors\":false}", "{\"errors\":false,\"items\":[]}"].into_iter();
+    let (server, uri) = Server::deciding(move |request| match answers.next() {
+        Some(answer) => (200, answer.to_owned()),
+        None => {
+            let events = inflated(request).lines().count() / 2;
+            (200, json!({ "items": vec![json!({ "create": { "status": 201 } }); events] }).to_string())
+        }
+    })
+    .await;
+    let tables = format!("{tables}\nrequest.retry_initial_backoff_secs = 0.01\nrequest.concurrency = 1");
+    run(&tables, "flows", &[("OPENSEARCH_PASSWORD", "hunter2")], &uri).await;
+    let texts: Vec<String> = server.received().iter().map(inflated).collect();
+    assert!(texts.len() > 4 && texts[..5].iter().all(|text| *text == texts[0]), "all of it is sent again");
 }

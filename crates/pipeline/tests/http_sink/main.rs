@@ -164,21 +164,69 @@ async fn a_server_that_is_busy_is_left_alone_as_long_as_it_asks() {
 
 #[tokio::test]
 async fn what_is_never_taken_goes_to_an_output_and_the_rest_goes_on() {
-    let (server, uri) = Server::start([says(200), says(400)]).await;
+    let (server, uri) = Server::start([says(200), says(404)]).await;
     let path = scratch("rejected");
-    let file = format!(
-        "[sinks.aside]\ntype = 'file'\ninputs = ['rejected_out.rejected']\npath = '{}'\n\
-         encoding = {{ codec = 'csv', csv.fields = ['number', '%rejected'] }}",
-        path.display()
-    );
-    let keys = format!("request.concurrency = 1\nbatch.max_events = 2\n{file}");
+    let keys = format!("request.concurrency = 1\nbatch.max_events = 2\n{}", rejected_to("rejected", &path));
     let report = run(&pipeline("rejected", "[3, 3]", &uri, &keys)).await;
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(server.texts(), ["0\n1\n", "2\n3\n", "4\n5\n"]);
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "2,status 400 Bad Request\n3,status 400 Bad Request\n");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "2,status 404 Not Found\n3,status 404 Not Found\n");
     assert_eq!(told("rejected"), delivered(2), "by both sinks");
     let sink = report.components.iter().find(|component| component.id == "rejected_out").unwrap();
     assert_eq!(sink.set_aside, BTreeMap::from([("rejected".to_owned(), 2)]));
+}
+
+/// A sink that takes what a pipeline's other one rejects.
+fn rejected_to(id: &str, path: &Path) -> String {
+    format!(
+        "[sinks.aside]\ntype = 'file'\ninputs = ['{id}_out.rejected']\npath = '{}'\n\
+         encoding = {{ codec = 'csv', csv.fields = ['number', '%rejected'] }}",
+        path.display()
+    )
+}
+
+#[tokio::test]
+async fn of_a_request_that_is_not_taken_only_the_events_are_rejected_that_it_is_for() {
+    for (index, compression) in ["none", "gzip"].into_iter().enumerate() {
+        let (server, uri) = Server::deciding(move |request| {
+            let text = if compression == "gzip" { examples::inflated(request) } else { request.text().to_owned() };
+            if text.lines().any(|line| line == "5") { (400, "no 5".to_owned()) } else { (200, String::new()) }
+        })
+        .await;
+        let (id, path) = (format!("halved{index}"), scratch(&format!("halved{index}")));
+        let keys = format!("request.concurrency = 1\ncompression = '{compression}'\n{}", rejected_to(&id, &path));
+        assert!(run(&pipeline(&id, "[8]", &uri, &keys)).await.is_clean());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "5,status 400 Bad Request: no 5\n");
+        assert_eq!(told(&id), delivered(1));
+        if compression == "none" {
+            let all = "0\n1\n2\n3\n4\n5\n6\n7\n";
+            assert_eq!(
+                server.texts(),
+                [all, "0\n1\n2\n3\n", "4\n5\n6\n7\n", "4\n5\n", "4\n", "5\n", "6\n7\n"],
+                "in order"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_arrives_in_parts() {
+    let take = |request: &server::Received| (if request.text().lines().count() > 2 { 413 } else { 200 }, String::new());
+    let (server, uri) = Server::deciding(take).await;
+    assert!(run(&pipeline("too_large", "[8]", &uri, "request.concurrency = 1")).await.is_clean());
+    assert_eq!(server.texts()[2..], ["0\n1\n", "2\n3\n", "4\n5\n6\n7\n", "4\n5\n", "6\n7\n"]);
+    assert_eq!(told("too_large"), delivered(1));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_at_all_is_not_asked_of_every_event() {
+    let (server, uri) = Server::deciding(|_| (400, "no such column".to_owned())).await;
+    let path = scratch("hopeless");
+    assert!(run(&pipeline("hopeless", "[3000]", &uri, &rejected_to("hopeless", &path))).await.is_clean());
+    assert_eq!(server.received().len(), 1000);
+    let rejected = std::fs::read_to_string(&path).unwrap();
+    let expected = (0..3000).map(|number| format!("{number},status 400 Bad Request: no such column\n"));
+    assert_eq!(rejected, expected.collect::<String>());
 }
 
 #[tokio::test]
@@ -282,6 +330,47 @@ async fn what_is_not_answered_by_the_deadline_is_abandoned() {
     told.sort();
     assert_eq!(told, [(0, Outcome::Abandoned), (1, Outcome::Abandoned)]);
     assert_eq!(server.texts(), ["0\n"]);
+}
+
+#[tokio::test]
+async fn a_server_is_asked_whether_it_is_well_as_by_one_who_may_send() {
+    let (server, uri) = Server::start([says(204), Says { body: "no hunter2-query\nhere", ..says(503) }]).await;
+    let toml = |check: &str| {
+        let keys = format!("auth = {{ strategy = 'bearer', token = 'hunter2-token' }}\n{check}\ncompression = 'gzip'");
+        pipeline("healthcheck", "[1]", &format!("{uri}/in"), &keys)
+    };
+    let pipeline = build(&toml(&format!("healthcheck.uri = '{uri}/health?key=hunter2-query'")));
+    assert!(pipeline.healthchecks().await.is_empty());
+    let unhealthy = pipeline.healthchecks().await;
+    assert_eq!(
+        unhealthy[0].to_string(),
+        format!(
+            "sink \"healthcheck_out\" is not healthy: {uri}/health?key=*** answers status 503 Service Unavailable: no *** here"
+        )
+    );
+    let received = server.received();
+    assert_eq!(
+        (received.len(), received[0].method.as_str(), received[0].uri.as_str()),
+        (2, "GET", "/health?key=hunter2-query")
+    );
+    assert_eq!(received[0].header("authorization"), "Bearer hunter2-token");
+    assert_eq!((received[0].header("content-type"), received[0].header("content-encoding")), ("", ""));
+    assert!(!format!("{pipeline:?} {unhealthy:?}").contains("hunter2"));
+    assert!(build(&toml("")).healthchecks().await.is_empty());
+    assert_eq!(server.received().len(), 2, "it is asked nothing that it was not told to be asked");
+}
+
+#[tokio::test]
+async fn what_a_sink_needs_and_cannot_reach_is_told_before_it_runs() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let gone = pipeline("gone", "[1]", &format!("http://{address}"), &format!("healthcheck.uri = 'http://{address}/'"));
+    let told = build(&gone).healthchecks().await[0].to_string();
+    assert!(told.contains(&format!("http://{address}/ answers nothing: ")) && told.contains("refused"), "{told}");
+    let no_file = pipeline("tls", "[1]", &format!("https://{address}"), "tls.ca_file = '/nonexistent.pem'");
+    let told = build(&no_file).healthchecks().await[0].to_string();
+    assert!(told.contains("cannot read certificates from /nonexistent.pem"), "{told}");
 }
 
 /// Everything that is logged.

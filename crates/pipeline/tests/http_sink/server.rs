@@ -46,14 +46,19 @@ pub(crate) fn says(status: u16) -> Says {
     Says { status, headers: Vec::new(), body: "", after: Duration::ZERO }
 }
 
+/// What decides on an answer, a status and a body.
+pub(crate) type Decides = Box<dyn FnMut(&Received) -> (u16, String) + Send>;
+
 /// Notes what comes. It answers with what it was given, one after another, and then always with 200.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Server(pub(crate) Arc<Mutex<Noted>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Noted {
     pub(crate) received: Vec<Received>,
     answers: VecDeque<Says>,
+    /// Answers instead of them.
+    pub(crate) decides: Option<Decides>,
     /// What it says when it was given nothing else.
     pub(crate) otherwise: Option<Says>,
     /// While it is open, answers wait for its permits.
@@ -69,6 +74,13 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
         server.listen(listener);
+        (server, uri)
+    }
+
+    /// A server that answers as is decided of each request.
+    pub(crate) async fn deciding(decides: impl FnMut(&Received) -> (u16, String) + Send + 'static) -> (Self, String) {
+        let (server, uri) = Server::start([]).await;
+        server.0.lock().unwrap().decides = Some(Box::new(decides));
         (server, uri)
     }
 
@@ -89,22 +101,25 @@ impl Server {
 async fn answer(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    let (says, gate) = {
+    let (method, uri) = (parts.method.to_string(), parts.uri.to_string());
+    let received = Received { method, uri, headers: parts.headers, body, at: Instant::now() };
+    let (says, decided, gate) = {
         let mut noted = server.0.lock().unwrap();
-        let (method, uri) = (parts.method.to_string(), parts.uri.to_string());
-        noted.received.push(Received { method, uri, headers: parts.headers, body, at: Instant::now() });
+        let decided = noted.decides.as_mut().map(|decides| decides(&received));
+        noted.received.push(received);
         noted.under_way += 1;
         noted.most_under_way = noted.most_under_way.max(noted.under_way);
         let says = noted.answers.pop_front().or_else(|| noted.otherwise.clone()).unwrap_or(says(200));
-        (says, noted.gate.clone())
+        (says, decided, noted.gate.clone())
     };
     if let Some(gate) = gate {
         let _ = gate.acquire().await;
     }
     tokio::time::sleep(says.after).await;
     server.0.lock().unwrap().under_way -= 1;
-    let mut response = Response::new(Body::from(says.body));
-    *response.status_mut() = StatusCode::from_u16(says.status).unwrap();
+    let (status, body) = decided.unwrap_or_else(|| (says.status, says.body.to_owned()));
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
     for (name, value) in says.headers {
         response.headers_mut().insert(name, value.parse().unwrap());
     }

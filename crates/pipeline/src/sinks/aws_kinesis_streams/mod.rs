@@ -31,13 +31,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kinesis_logs_source::aws::{AwsOptions, KinesisClient, NewRecord};
-use kinesis_logs_source::{ApiError, StreamId};
+use kinesis_logs_source::{ApiError, KinesisApi, StreamId};
 
 pub(crate) use self::config::AwsKinesisStreamsConfig;
 use self::delivery::{Delivery, Transport};
 use self::records::Records;
 use super::requests::{Backoff, Batcher, dispatch};
-use crate::component::{ComponentError, Input, Sink, SinkContext};
+use crate::aws::{cannot_connect, unhealthy};
+use crate::component::{ComponentError, Healthcheck, Input, Sink, SinkContext};
 use crate::compression::Compression;
 
 struct KinesisSink {
@@ -55,10 +56,20 @@ struct KinesisSink {
 
 #[async_trait]
 impl Sink for KinesisSink {
+    fn healthcheck(&self) -> Healthcheck {
+        let (options, stream) = (self.options.clone(), self.stream.clone());
+        Box::pin(async move {
+            let client = KinesisClient::connect(options).await.map_err(cannot_connect)?;
+            let described = client.describe_stream(&stream).await;
+            let permission = "kinesis:DescribeStreamSummary, or set healthcheck = false";
+            let cannot = |error| unhealthy(format!("cannot describe stream {stream}"), error, permission);
+            described.map(drop).map_err(cannot)
+        })
+    }
+
     async fn run(self: Box<Self>, input: Input, context: SinkContext) -> Result<(), ComponentError> {
         let KinesisSink { id, stream, options, batcher, timeout, backoff, concurrency, .. } = *self;
-        let client = KinesisClient::connect(options).await;
-        let client = client.map_err(|error| ComponentError::new("cannot connect").caused_by(error))?;
+        let client = KinesisClient::connect(options).await.map_err(cannot_connect)?;
         let delivery = Arc::new(Delivery {
             id,
             to: stream.to_string(),

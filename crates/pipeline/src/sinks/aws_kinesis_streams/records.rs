@@ -39,9 +39,7 @@ impl Form for Records {
 
     fn push(&self, event: &Event<'_>, body: &mut Body) {
         let mut data = Vec::new();
-        self.encoder.encode(event, &mut data);
-        // The encoder ends a line, and a record is no line.
-        data.pop();
+        self.encoder.encode_alone(event, &mut data);
         body.push(NewRecord { partition_key: self.partition_key(event), data: data.into() });
     }
 

@@ -22,18 +22,23 @@ pub(super) struct Files {
     lengths: Lengths,
     compression: Compression,
     rotate: RotateConfig,
+    /// Whether what ends in no line feed was cut off.
+    is_lines: bool,
     /// How long a file stays open that nothing comes for.
     idle: Duration,
 }
 
 impl Files {
-    pub(super) fn new(compression: Compression, rotate: RotateConfig, idle: Duration) -> Self {
-        Files { files: HashMap::new(), lengths: Lengths::default(), compression, rotate, idle }
+    pub(super) fn new(compression: Compression, rotate: RotateConfig, is_lines: bool, idle: Duration) -> Self {
+        Files { files: HashMap::new(), lengths: Lengths::default(), compression, rotate, is_lines, idle }
     }
 
     /// Takes lines that are to be appended to a file.
     pub(super) fn push(&mut self, path: PathBuf, lines: Vec<u8>) {
-        let open = |path: &PathBuf| DurableFile::with_lengths(path.clone(), &self.lengths);
+        let open = |path: &PathBuf| {
+            let file = DurableFile::with_lengths(path.clone(), &self.lengths);
+            if self.is_lines { file } else { file.not_of_lines() }
+        };
         self.files.entry(path).or_insert_with_key(open).push(lines);
     }
 

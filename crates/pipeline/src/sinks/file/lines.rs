@@ -37,6 +37,11 @@ impl LineEncoder {
         LineEncoder { template, encoder }
     }
 
+    /// The folder that all files are below.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.template.folder()
+    }
+
     /// The lines of a batch. Those of the first file are put into `buffer`, which is empty.
     pub(super) fn lines(&mut self, mut batch: Batch, buffer: Vec<u8>) -> Lines {
         let acknowledgement = batch.take_acknowledgement();

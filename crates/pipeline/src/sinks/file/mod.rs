@@ -29,8 +29,9 @@ use self::lines::LineEncoder;
 use self::rotation::RotateConfig;
 use self::template::PathTemplate;
 use crate::codecs::EncodingConfig;
-use crate::component::{BuildContext, BuildError, ComponentError, Input, Sink, SinkConfig, SinkContext};
+use crate::component::{BuildContext, BuildError, ComponentError, Healthcheck, Input, Sink, SinkConfig, SinkContext};
 use crate::compression::Compression;
+use crate::folders::{check_writable, look};
 use crate::in_order::InOrder;
 
 /// Appends events to files, a line each. An event counts as delivered when it is on the disk, about once a second; while the
@@ -75,13 +76,12 @@ impl SinkConfig for FileConfig {
         problems.extend(self.compression.problem());
         problems.extend(self.rotate.problems());
         match (template, encoder) {
-            (Ok(template), Ok(encoder)) if problems.is_empty() => Ok(Box::new(FileSink {
-                encoding: LineEncoder::new(template, encoder),
-                disk: Disk::new(
-                    context.id.clone(),
-                    Files::new(self.compression, self.rotate, Duration::from_secs(self.idle_timeout_secs)),
-                ),
-            })),
+            (Ok(template), Ok(encoder)) if problems.is_empty() => {
+                let idle = Duration::from_secs(self.idle_timeout_secs);
+                let files = Files::new(self.compression, self.rotate, encoder.is_lines(), idle);
+                let disk = Disk::new(context.id.clone(), files);
+                Ok(Box::new(FileSink { encoding: LineEncoder::new(template, encoder), disk }))
+            }
             _ => Err(BuildError { problems }),
         }
     }
@@ -98,6 +98,11 @@ struct FileSink {
 
 #[async_trait]
 impl Sink for FileSink {
+    fn healthcheck(&self) -> Healthcheck {
+        let folder = self.encoding.folder();
+        look(move || check_writable(&folder))
+    }
+
     async fn run(self: Box<Self>, mut input: Input, _: SinkContext) -> Result<(), ComponentError> {
         let FileSink { encoding, mut disk } = *self;
         let mut idle = vec![encoding; InOrder::<()>::most()];

@@ -75,6 +75,23 @@ impl PathTemplate {
         Ok(())
     }
 
+    /// The folder that all paths begin with.
+    pub(super) fn folder(&self) -> PathBuf {
+        let mut fixed = String::new();
+        for part in &self.parts {
+            let Part::Text { format, .. } = part else { break };
+            let is_fixed = !format.contains('%');
+            fixed.push_str(format.split('%').next().unwrap_or_default());
+            if !is_fixed {
+                break;
+            }
+        }
+        match fixed.rfind('/') {
+            Some(end) => PathBuf::from(&fixed[..end.max(1)]),
+            None => PathBuf::new(),
+        }
+    }
+
     /// The path for an event; one that has no time is of `now`. Finer than seconds it does not change.
     pub(super) fn path(&mut self, event: &Event<'_>, now: Timestamp) -> &Path {
         let time = if self.has_time { event.timestamp().unwrap_or(now) } else { Timestamp::UNIX_EPOCH };
@@ -179,6 +196,21 @@ mod tests {
         assert_eq!(paths("{{ missing }}-{{ n }}", &[("n", 7_i64.into())]), "--7");
         let group = [("%aws.log_group", Value::from("/aws/vpc"))];
         assert_eq!(paths("out/{{ %aws.log_group }}.log", &group), "out/_aws_vpc.log");
+    }
+
+    #[test]
+    fn the_folder_of_all_paths_is_what_stands_before_what_varies() {
+        for (template, folder) in [
+            ("/data/flows.log", "/data"),
+            ("/data/%Y/%m.log", "/data"),
+            ("/data/flows-%Y.log", "/data"),
+            ("/data/{{ account_id }}/flows.log", "/data"),
+            ("/flows.log", "/"),
+            ("%Y.log", ""),
+            ("flows.log", ""),
+        ] {
+            assert_eq!(PathTemplate::parse(template).unwrap().folder(), Path::new(folder), "{template}");
+        }
     }
 
     #[test]

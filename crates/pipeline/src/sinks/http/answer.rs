@@ -1,5 +1,6 @@
-//! What an answer means.
+//! Answers, and what their status means.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,6 +8,44 @@ use reqwest::StatusCode;
 
 /// The longest that a server may ask to wait.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+
+/// What a server answered.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// How long the server wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+    /// What its body begins with, without secrets.
+    pub(super) text: String,
+    /// All of its body.
+    pub(super) body: Result<Vec<u8>, Unread>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {}", self.status)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
+/// Why an answer's body is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Nobody wants to know.
+    NotAsked,
+    TooLong,
+    BrokenOff,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unread::NotAsked => "the answer was not read",
+            Unread::TooLong => "the answer is longer than what is read of one; a filter_path makes it shorter",
+            Unread::BrokenOff => "the answer broke off",
+        })
+    }
+}
 
 /// What a status means for the events of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +67,11 @@ impl Verdict {
             _ => Verdict::Rejected,
         }
     }
+}
+
+/// Whether a status by which events are rejected may be about some of them, so that the others are worth another attempt.
+pub(super) fn is_about_some(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 413 | 422)
 }
 
 /// What a header `Retry-After` asks for: seconds, or a time ([RFC 9110, 10.2.3]). `now` is the server's time.

@@ -7,27 +7,30 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Response, Url, redirect, retry};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 
-use super::answer::{http_date, retry_after};
-use super::delivery::{Answer, Transport, Unanswered};
-use super::secret::Secrets;
+use super::answer::{Answer, Unread, http_date, retry_after};
+use super::delivery::{Transport, Unanswered};
+use super::secret::{Secrets, shown};
 use crate::component::ComponentError;
 use crate::run::chain;
 
 /// How much of an answer is read, so that its connection can be used again.
 const READ_BYTES: usize = 64 << 10;
+/// How much of an answer is read, and kept, that says of each event what became of it.
+const WHOLE_BYTES: usize = 32 << 20;
 /// How much of it is looked at for what to show.
 const LOOKED_AT_BYTES: usize = 4 << 10;
 /// How much of it is shown.
 const SHOWN_CHARS: usize = 300;
 
 /// Where requests go, and how. Full of secrets, so that it has no `Debug`.
+#[derive(Clone)]
 pub(super) struct Endpoint {
     /// Without user and password, which are among the headers.
     pub(super) url: Url,
@@ -35,6 +38,8 @@ pub(super) struct Endpoint {
     pub(super) headers: HeaderMap,
     pub(super) timeout: Duration,
     pub(super) ca_file: Option<PathBuf>,
+    /// Whether answers of 2xx say more than that they are.
+    pub(super) reads_answers: bool,
     pub(super) secrets: Secrets,
 }
 
@@ -69,6 +74,25 @@ impl Client {
         Ok(Client { client: client.map_err(|error| unusable(&error))?, endpoint })
     }
 
+    /// Asks whether the server is well, as one that may send events.
+    pub(super) async fn is_well(&self, uri: Url) -> Result<(), ComponentError> {
+        let failed = |why: String| ComponentError::new(format!("{} answers {why}", shown(&uri)));
+        let mut headers = self.endpoint.headers.clone();
+        headers.remove(CONTENT_TYPE);
+        headers.remove(CONTENT_ENCODING);
+        let asked = self.client.get(uri.clone()).headers(headers).timeout(self.endpoint.timeout).send().await;
+        let response = asked.map_err(|error| failed(format!("nothing: {}", self.unanswered(error).0)))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let mut beginning = Vec::new();
+        // The status says enough.
+        let _ = read(response, LOOKED_AT_BYTES, LOOKED_AT_BYTES, &mut beginning).await;
+        let text = self.shown_bytes(&beginning);
+        Err(failed(Answer { status, retry_after: None, text, body: Err(Unread::NotAsked) }.to_string()))
+    }
+
     /// What an error says, without the URI.
     fn unanswered(&self, error: reqwest::Error) -> Unanswered {
         let error = error.without_url();
@@ -78,7 +102,7 @@ impl Client {
     }
 
     /// What the body of an answer begins with, on one line.
-    fn shown(&self, body: &[u8]) -> String {
+    fn shown_bytes(&self, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(body);
         let line = text.split(|char: char| char.is_whitespace() || char.is_control()).filter(|word| !word.is_empty());
         let line = self.endpoint.secrets.hidden_in(&line.collect::<Vec<_>>().join(" "));
@@ -102,23 +126,38 @@ impl Transport for Client {
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let now = header(DATE).and_then(http_date).unwrap_or_else(Timestamp::now);
         let retry_after = header(RETRY_AFTER).and_then(|value| retry_after(value, now));
+        let is_read = self.endpoint.reads_answers && status.is_success();
+        let (most, kept) = if is_read { (WHOLE_BYTES, WHOLE_BYTES) } else { (READ_BYTES, LOOKED_AT_BYTES) };
         let mut body = Vec::new();
-        // The status counts, whether the rest comes or not.
-        let _ = tokio::time::timeout_at(deadline, read(response, &mut body)).await;
-        Ok(Answer { status, retry_after, text: self.shown(&body) })
+        // Where nothing more is asked the status counts, whether the rest comes or not.
+        let read = tokio::time::timeout_at(deadline, read(response, most, kept, &mut body)).await;
+        let text = self.shown_bytes(&body[..body.len().min(LOOKED_AT_BYTES)]);
+        let body = match (is_read, read) {
+            (false, _) => Err(Unread::NotAsked),
+            (true, Ok(Ok(()))) => Ok(body),
+            (true, Ok(Err(unread))) => Err(unread),
+            (true, Err(_)) => Err(Unread::BrokenOff),
+        };
+        Ok(Answer { status, retry_after, text, body })
+    }
+
+    fn shown(&self, text: &str) -> String {
+        self.shown_bytes(text.as_bytes())
     }
 }
 
-/// Reads an answer to its end, within bounds, and keeps its beginning.
-async fn read(mut response: Response, beginning: &mut Vec<u8>) {
+/// Reads an answer to its end, but no more than `most` bytes, and keeps the first of them.
+async fn read(mut response: Response, most: usize, kept: usize, beginning: &mut Vec<u8>) -> Result<(), Unread> {
     let mut read = 0;
-    while read < READ_BYTES
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|_| Unread::BrokenOff)? {
         read += chunk.len();
-        let room = LOOKED_AT_BYTES.saturating_sub(beginning.len()).min(chunk.len());
+        let room = kept.saturating_sub(beginning.len()).min(chunk.len());
         beginning.extend_from_slice(&chunk[..room]);
+        if read > most {
+            return Err(Unread::TooLong);
+        }
     }
+    Ok(())
 }
 
 /// The authorities that the system trusts, and those of a file.

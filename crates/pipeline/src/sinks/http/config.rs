@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::HttpSink;
 use super::auth::{self, AuthConfig, secret_value};
+use super::bulk::BulkConfig;
 use super::client::Endpoint;
 use super::payload::{FramingConfig, Payload};
 use super::secret::{Secret, Secrets};
@@ -20,9 +21,11 @@ use crate::component::{BuildContext, BuildError, Problem, Sink, SinkConfig};
 use crate::compression::Compression;
 use crate::sinks::requests::{Backoff, Batcher, Limits, Problems, REJECTED};
 
-/// Sends events to an HTTP server, many in a request. An event counts as delivered when its request was answered by 2xx.
+/// Sends events to an HTTP server, many in a request. An event counts as delivered when its request was answered by 2xx; with `bulk`,
+/// when the answer says so of it.
 ///
-/// What a server answers by anything else than 2xx, 401, 403, 408, 429 or 5xx goes to the output `<id>.rejected`.
+/// What a server answers by anything else than 2xx, 401, 403, 408, 429 or 5xx goes to the output `<id>.rejected`. By 400, 413 and 422
+/// some of a request's events may be meant: it is halved until those are found.
 ///
 /// ```toml
 /// [sinks.api]
@@ -51,6 +54,8 @@ pub(crate) struct HttpConfig {
     /// What every body ends with, as `}`. Default: nothing.
     #[serde(default)]
     payload_suffix: String,
+    /// Bulk requests, as OpenSearch and Elasticsearch take them. The codec is `json` then. Default: none.
+    bulk: Option<BulkConfig>,
     /// How bodies are compressed, which the header `Content-Encoding` says. Default: `none`.
     #[serde(default)]
     compression: Compression,
@@ -146,15 +151,29 @@ impl SinkConfig for HttpConfig {
         let payload = encoder.and_then(|encoder| {
             problems.note(Payload::new(encoder, &self.framing, &self.payload_prefix, &self.payload_suffix))
         });
+        let payload = match &self.bulk {
+            None => payload,
+            Some(bulk) => {
+                let actions = problems.note(bulk.build());
+                payload.zip(actions).and_then(|(payload, actions)| problems.note(payload.of_bulk(actions)))
+            }
+        };
         let content_type = payload.as_ref().and_then(Payload::content_type);
-        let endpoint = self.endpoint(content_type, &mut problems);
+        let mut endpoint = self.endpoint(content_type, &mut problems);
+        let healthcheck_uri = context.healthcheck_uri.as_deref().and_then(|uri| problems.note(healthcheck_url(uri)));
+        if let (Some(endpoint), Some(uri)) = (&mut endpoint, &healthcheck_uri) {
+            endpoint.secrets.add_query(uri);
+        }
         let limits = self.limits(&mut problems);
         let backoff = self.backoff(&mut problems);
         match (payload, endpoint, limits, backoff, problems.0.is_empty()) {
             (Some(payload), Some(endpoint), Some(limits), Some(backoff), true) => Ok(Box::new(HttpSink {
                 id: context.id.clone(),
+                frame: payload.frame(),
+                bulk: self.bulk.as_ref().map(BulkConfig::action),
                 batcher: Batcher::new(payload, limits),
                 endpoint,
+                healthcheck_uri,
                 compression: self.compression,
                 backoff,
                 concurrency: self.request.concurrency,
@@ -165,6 +184,18 @@ impl SinkConfig for HttpConfig {
 
     fn outputs(&self) -> Vec<String> {
         vec![REJECTED.to_owned()]
+    }
+}
+
+/// No line of the file is shown, with the secrets that may be in it.
+fn healthcheck_url(text: &str) -> Result<Url, Problem> {
+    let problem = |why: &str| Err(Problem::new(format!("healthcheck.uri cannot be used: {why}")));
+    match Url::parse(text) {
+        Err(error) => problem(&error.to_string()),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => problem("it is neither http nor https"),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => problem("who the sink is says its auth")
+            .map_err(|problem| problem.hint("leave user and password out of it")),
+        Ok(url) => Ok(url),
     }
 }
 
@@ -210,6 +241,7 @@ impl HttpConfig {
             headers,
             timeout: timeout?,
             ca_file: self.tls.ca_file.clone(),
+            reads_answers: self.bulk.is_some(),
             secrets,
         })
     }

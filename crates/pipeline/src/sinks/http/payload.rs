@@ -1,9 +1,11 @@
 //! How events become the body of a request.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::bulk::Actions;
 use crate::codecs::Encoder;
 use crate::component::{Event, Problem};
 use crate::sinks::requests::Form;
@@ -13,18 +15,17 @@ use crate::sinks::requests::Form;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(super) struct FramingConfig {
-    /// What stands between events. Default: `newline_delimited`.
-    method: Framing,
+    /// What stands between events. Default: `newline_delimited`; with the codec `raw_message` `bytes`.
+    method: Option<Framing>,
     /// For the method `character_delimited`: which character.
     character_delimited: Option<DelimiterConfig>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum Framing {
     /// A line feed, behind the last one too.
-    #[default]
     NewlineDelimited,
     /// Another character, which with the codec `json` and a comma makes the body a JSON array.
     CharacterDelimited,
@@ -42,17 +43,48 @@ struct DelimiterConfig {
 /// Writes bodies: an opening, events with something between them, a closing.
 #[derive(Debug)]
 pub(super) struct Payload {
+    /// What writes a line in front of each event, if there is to be one.
+    actions: Option<Actions>,
     encoder: Encoder,
+    frame: Arc<Frame>,
+    content_type: Option<&'static str>,
+}
+
+/// What stands around events, and between them.
+#[derive(Debug)]
+pub(super) struct Frame {
     opening: Vec<u8>,
     separator: Option<u8>,
     closing: Vec<u8>,
-    content_type: Option<&'static str>,
+}
+
+impl Frame {
+    /// Where an event stands in a body.
+    fn event(&self, ends: &[usize], place: usize) -> Range<usize> {
+        let begin = match place.checked_sub(1) {
+            None => self.opening.len(),
+            Some(before) => ends[before] + usize::from(self.separator.is_some()),
+        };
+        begin..ends[place]
+    }
+
+    /// A body with some of the events of another one, by their places in it.
+    pub(super) fn part(&self, body: &[u8], ends: &[usize], places: &[usize]) -> Vec<u8> {
+        let mut part = self.opening.clone();
+        for (index, place) in places.iter().enumerate() {
+            part.extend(self.separator.filter(|_| index > 0));
+            part.extend_from_slice(&body[self.event(ends, *place)]);
+        }
+        part.extend_from_slice(&self.closing);
+        part
+    }
 }
 
 impl Payload {
     /// What writes bodies, or what is wrong with the key `framing` or with what stands around the events.
     pub(super) fn new(encoder: Encoder, framing: &FramingConfig, prefix: &str, suffix: &str) -> Result<Self, Problem> {
-        let separator = match (framing.method, &framing.character_delimited) {
+        let usual = if encoder.is_lines() { Framing::NewlineDelimited } else { Framing::Bytes };
+        let separator = match (framing.method.unwrap_or(usual), &framing.character_delimited) {
             (Framing::CharacterDelimited, Some(config)) => match config.delimiter.as_bytes() {
                 [delimiter] if delimiter.is_ascii() => Some(*delimiter),
                 _ => {
@@ -89,17 +121,32 @@ impl Payload {
             (Encoder::Json | Encoder::ShapedJson(_), Some(b'\n')) => Some("application/x-ndjson"),
             (Encoder::Json | Encoder::ShapedJson(_), Some(b',') | None) => Some("application/json"),
             (Encoder::Json | Encoder::ShapedJson(_), Some(_)) => None,
-            (Encoder::Text | Encoder::Native | Encoder::Template(_), _) => Some("text/plain"),
+            (Encoder::Text | Encoder::RawMessage | Encoder::Native | Encoder::Template(_), _) => Some("text/plain"),
             (Encoder::Csv(_), _) => Some("text/csv"),
             (Encoder::Tsv(_), _) => Some("text/tab-separated-values"),
         };
-        Ok(Payload {
-            encoder,
-            opening: format!("{prefix}{open}").into(),
-            separator,
-            closing: format!("{close}{suffix}").into(),
-            content_type,
-        })
+        let (opening, closing) = (format!("{prefix}{open}").into(), format!("{close}{suffix}").into());
+        let frame = Arc::new(Frame { opening, separator, closing });
+        Ok(Payload { actions: None, encoder, frame, content_type })
+    }
+
+    /// The same with a line in front of each event, or why that cannot be.
+    pub(super) fn of_bulk(self, actions: Actions) -> Result<Self, Problem> {
+        let Frame { opening, separator, closing } = &*self.frame;
+        if !self.encoder.is_json() {
+            let problem = Problem::new("bulk requests are of JSON objects").key("encoding.codec");
+            return Err(problem.hint("set encoding.codec = \"json\""));
+        }
+        if !opening.is_empty() || *separator != Some(b'\n') || closing != b"\n" {
+            let problem = Problem::new("bulk requests are lines, and nothing stands around them").key("bulk");
+            return Err(problem.hint("leave out framing, payload_prefix and payload_suffix"));
+        }
+        Ok(Payload { actions: Some(actions), ..self })
+    }
+
+    /// What stands around events, and between them.
+    pub(super) fn frame(&self) -> Arc<Frame> {
+        self.frame.clone()
     }
 
     /// The media type of bodies, if they have one.
@@ -112,44 +159,43 @@ impl Payload {
 #[derive(Debug)]
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
-    /// Where what came before the last event ends, and where that begins, behind what separates the two.
-    last: Option<Range<usize>>,
+    /// Where each event ends.
+    pub(super) ends: Vec<usize>,
 }
 
 impl Form for Payload {
     type Body = Body;
 
     fn open(&self) -> Body {
-        Body { bytes: self.opening.clone(), last: None }
+        Body { bytes: self.frame.opening.clone(), ends: Vec::new() }
     }
 
     fn push(&self, event: &Event<'_>, body: &mut Body) {
-        let before = body.bytes.len();
-        if let Some(separator) = self.separator.filter(|_| body.last.is_some()) {
-            body.bytes.push(separator);
+        body.bytes.extend(self.frame.separator.filter(|_| !body.ends.is_empty()));
+        if let Some(actions) = &self.actions {
+            actions.line(event, &mut body.bytes);
         }
-        body.last = Some(before..body.bytes.len());
-        self.encoder.encode(event, &mut body.bytes);
-        // The encoder ends a line, and here it is said otherwise what stands between events.
-        body.bytes.pop();
+        self.encoder.encode_alone(event, &mut body.bytes);
+        body.ends.push(body.bytes.len());
     }
 
     fn bytes(&self, body: &Body) -> usize {
-        body.bytes.len() + self.closing.len()
+        body.bytes.len() + self.frame.closing.len()
     }
 
     fn split_last(&self, body: &mut Body) -> Body {
-        let Range { start: before, end: begin } = body.last.take().unwrap_or_default();
         let mut split = self.open();
-        let opened = split.bytes.len();
-        split.bytes.extend_from_slice(&body.bytes[begin..]);
-        split.last = Some(opened..opened);
-        body.bytes.truncate(before);
+        if let Some(last) = body.ends.len().checked_sub(1) {
+            split.bytes.extend_from_slice(&body.bytes[self.frame.event(&body.ends, last)]);
+            split.ends.push(split.bytes.len());
+            body.ends.truncate(last);
+            body.bytes.truncate(body.ends.last().copied().unwrap_or(self.frame.opening.len()));
+        }
         split
     }
 
     fn close(&self, body: &mut Body) {
-        body.bytes.extend_from_slice(&self.closing);
+        body.bytes.extend_from_slice(&self.frame.closing);
     }
 }
 
@@ -196,6 +242,14 @@ mod tests {
             (Encoder::Text, "{}", ["<", ">"], "<m1\nm2\n>".to_owned(), "text/plain"),
             (Encoder::Text, comma, ["", ""], "m1,m2".to_owned(), "text/plain"),
             (Encoder::Text, r#"{ "method": "bytes" }"#, ["", ""], "m1m2".to_owned(), "text/plain"),
+            (Encoder::RawMessage, "{}", ["", ""], "m1m2".to_owned(), "text/plain"),
+            (
+                Encoder::RawMessage,
+                r#"{ "method": "newline_delimited" }"#,
+                ["", ""],
+                "m1\nm2\n".to_owned(),
+                "text/plain",
+            ),
             (Encoder::Csv(vec!["message".to_owned()]), "{}", ["", ""], "m1\nm2\n".to_owned(), "text/csv"),
         ] {
             assert_eq!(body(encoder, config, around), (expected, Some(content_type)), "{config} {around:?}");
@@ -212,5 +266,22 @@ mod tests {
         assert_eq!(closed(&payload, body), r#"[{"message":"m1"}]"#);
         payload.push(&batch.event(0).unwrap(), &mut split);
         assert_eq!(closed(&payload, split), r#"[{"message":"m2"},{"message":"m1"}]"#);
+    }
+
+    #[test]
+    fn some_of_the_events_make_a_body_as_if_there_were_no_others() {
+        let comma = r#"{ "method": "character_delimited", "character_delimited": { "delimiter": "," } }"#;
+        for (config, around, second) in
+            [(comma, ["", ""], r#"[{"message":"m2"}]"#), ("{}", ["<", ">"], "<{\"message\":\"m2\"}\n>")]
+        {
+            let framing = serde_json::from_str(config).unwrap();
+            let payload = Payload::new(Encoder::Json, &framing, around[0], around[1]).unwrap();
+            let mut body = payload.open();
+            two_events().events().for_each(|event| payload.push(&event, &mut body));
+            payload.close(&mut body);
+            let part = |places: &[usize]| payload.frame.part(&body.bytes, &body.ends, places);
+            assert_eq!(part(&[0, 1]), body.bytes);
+            assert_eq!(String::from_utf8(part(&[1])).unwrap(), second);
+        }
     }
 }

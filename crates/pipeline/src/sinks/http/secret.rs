@@ -44,7 +44,7 @@ pub(super) fn shown(url: &Url) -> String {
 }
 
 /// Texts that are hidden wherever they turn up, also in what a server says.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {

@@ -18,7 +18,8 @@ mod identity;
 mod positions;
 mod tail;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,8 +38,9 @@ use super::pending::rejected_error;
 use super::unit::Cutting;
 use crate::codecs::{DecodingAhead, RecordDecoder};
 use crate::component::{
-    Acknowledgement, ComponentError, CutOffs, Origin, Outcome, Outputs, Shutdown, Source, SourceContext,
+    Acknowledgement, ComponentError, CutOffs, Healthcheck, Origin, Outcome, Outputs, Shutdown, Source, SourceContext,
 };
+use crate::folders::{check_readable, look};
 
 /// How often checkpoints are written at most.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -60,6 +62,11 @@ struct FileSource {
 
 #[async_trait]
 impl Source for FileSource {
+    fn healthcheck(&self) -> Healthcheck {
+        let folders: BTreeSet<PathBuf> = self.include.iter().map(|pattern| folder(pattern)).collect();
+        look(move || folders.iter().try_for_each(|folder| check_readable(folder)))
+    }
+
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), ComponentError> {
         let SourceContext { outputs, shutdown, first_epoch, cut_offs, .. } = context;
         let source: Arc<FileSource> = Arc::from(self);
@@ -86,6 +93,15 @@ impl Source for FileSource {
             }
             (rejected, _) => Err(rejected_error(format!("{rejected} batches"))),
         }
+    }
+}
+
+/// The folder that a pattern names before what may stand for anything.
+fn folder(pattern: &str) -> PathBuf {
+    let fixed = &pattern[..pattern.find(['*', '?', '[']).unwrap_or(pattern.len())];
+    match fixed.rfind('/') {
+        Some(end) => Path::new(&fixed[..end.max(1)]).to_owned(),
+        None => PathBuf::new(),
     }
 }
 

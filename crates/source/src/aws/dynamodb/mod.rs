@@ -111,6 +111,14 @@ impl DynamoDbLeaseStore {
         self
     }
 
+    /// Whether the table is there, and one of leases. Where it is not, [`prepare`](LeaseStore::prepare) makes it.
+    pub async fn is_there(&self) -> Result<bool, LeaseStoreError> {
+        match self.describe().await? {
+            Some(table) => self.check_key(&table).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
     async fn describe(&self) -> Result<Option<TableDescription>, LeaseStoreError> {
         let described = self.client.describe_table().table_name(&self.table).send().await;
         match described {
