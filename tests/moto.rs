@@ -1,6 +1,13 @@
-//! The real chain: a log group, a subscription filter, log events put, and moto's own delivery into Kinesis.
+//! The real chain: a log group, a subscription filter, log events put, and moto's own delivery into Kinesis; and leases in
+//! moto's DynamoDB.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use kinesis_logs_source::aws::DynamoDbLeaseStore;
+use kinesis_logs_source::conformance;
 
 use crate::python::{self, Moto};
 use crate::util::{STREAM, finish, run};
@@ -75,4 +82,21 @@ async fn a_role_is_assumed_with_its_external_id_and_an_account_of_its_own() {
     let elsewhere = read("210987654321").await;
     assert_eq!(elsewhere.status, 1);
     assert!(elsewhere.stderr.contains("under account 210987654321 not found"), "{}", elsewhere.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_of_leases_does_over_moto_what_every_store_must() {
+    let moto = Moto::start();
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(&moto.endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .region(Region::from_static("us-east-1"));
+    let client = Client::from_conf(config.build());
+    let count = AtomicU32::new(0);
+    conformance::lease_store(|| async {
+        DynamoDbLeaseStore::from_sdk(client.clone(), format!("table-{}", count.fetch_add(1, Ordering::Relaxed)))
+    })
+    .await;
 }

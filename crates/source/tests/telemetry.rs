@@ -1,7 +1,5 @@
-#![cfg(feature = "metrics")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 //! What is told to the program's recorder of metrics.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
