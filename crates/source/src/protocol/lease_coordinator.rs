@@ -510,9 +510,18 @@ impl LeaseCoordinator {
         }
     }
 
-    /// Adds no leases but those of children whose parents' ends are to be written, which must not stand without them.
+    /// Adds no leases but those of children whose parents' ends are to be written, which must not stand without them; and of
+    /// their other ancestors, which would count as dealt with.
     fn keep_children_alone(&mut self) {
-        let children: BTreeSet<&ShardId> = self.held.values().flat_map(|held| &held.children).collect();
-        self.to_create.retain(|shard, _| children.contains(shard));
+        let mut kept = BTreeSet::new();
+        let mut next: Vec<&ShardId> = self.held.values().flat_map(|held| &held.children).collect();
+        while let Some(shard) = next.pop() {
+            if let Some(lease) = self.to_create.get(shard)
+                && kept.insert(shard.clone())
+            {
+                next.extend(&lease.parents);
+            }
+        }
+        self.to_create.retain(|shard, _| kept.contains(shard));
     }
 }

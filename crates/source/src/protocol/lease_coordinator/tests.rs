@@ -129,6 +129,27 @@ fn children_get_their_leases_before_their_parents_end_also_on_the_way_out() {
 }
 
 #[test]
+fn the_other_parent_of_a_merged_child_gets_its_lease_before_it_also_on_the_way_out() {
+    let mut worker = Worker::holding(&["a"]);
+    let unread = Shard { parents: Vec::new(), ..child("b", "a") };
+    let merged = Shard { parents: vec!["a".into(), "b".into()], ..child("c", "a") };
+    let read = Shard { closed: true, ..Shard { parents: Vec::new(), ..child("a", "a") } };
+    let unrelated = Shard { parents: Vec::new(), ..child("d", "a") };
+    let start = StartAt { checkpoint: Checkpoint::TrimHorizon, timestamp: None, closed_before: BTreeSet::new() };
+    worker.core.handle_shards([&read, &unread, &merged, &unrelated].into_iter(), &start);
+    worker.core.complete(&"a".into(), vec![merged.clone()]);
+    worker.core.leave();
+    let mut order = Vec::new();
+    while let Some(batch) = worker.write() {
+        order.extend(batch.1.iter().map(|write| (write.shard().to_string(), is_end(write))));
+        worker.answer(batch);
+    }
+    let expected = [("b", false), ("c", false), ("a", true), ("a", false)];
+    assert_eq!(order, expected.map(|(shard, is_end)| (shard.to_owned(), is_end)), "and nothing of \"d\"");
+    assert!(!worker.rows[&ShardId::from("b")].is_complete());
+}
+
+#[test]
 fn children_get_their_leases_before_their_parents_end_also_under_a_leader_of_kcl_3() {
     let mut worker = Worker::holding(&["a"]);
     worker.core.complete(&"a".into(), vec![child("b", "a")]);
