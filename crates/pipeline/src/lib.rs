@@ -29,6 +29,14 @@
 //! | `transforms` | no | the transforms `dedupe`, `filter`, `remap`, `route`, `sample` and `throttle`; brings the compiler of VRL |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(all(feature = "sources", feature = "transforms", feature = "sinks")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "which components there are is chosen by features, and what they share with them"
+    )
+)]
 
 #[cfg(feature = "api")]
 mod api;

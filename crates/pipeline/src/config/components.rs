@@ -27,7 +27,6 @@ pub(crate) struct Config {
     /// Where what holds for all of it stands.
     pub(crate) places: SettingPlaces,
     /// Tests of transforms, as they are written.
-    #[cfg_attr(not(feature = "transforms"), expect(dead_code))]
     pub(crate) tests: Vec<Node>,
     /// Whether a file is no TOML, so that what was read of it means little.
     pub(crate) is_broken: bool,
