@@ -17,10 +17,10 @@ impl<T: Send + 'static> InOrder<T> {
         InOrder { under_way: VecDeque::new() }
     }
 
-    /// How many pieces should be under way at most: twice as many as there are processors, so that one that is done with its
-    /// piece finds another, whoever else is late.
+    /// How many pieces should be under way at most: as many as there are processors. More take memory, and more of what one
+    /// processor has at hand to another.
     pub(crate) fn most() -> usize {
-        2 * std::thread::available_parallelism().map_or(1, usize::from)
+        std::thread::available_parallelism().map_or(1, usize::from)
     }
 
     /// Whether nothing is under way.

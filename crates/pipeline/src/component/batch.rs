@@ -161,6 +161,8 @@ fn offsets_in_data(data: &[u8], decoded: &Decoded) -> Vec<usize> {
 }
 
 impl Contents {
+    /// An event is large, and made where it is looked at: moving it costs more than reading it.
+    #[inline(always)]
     fn event<'a>(&'a self, slot: &'a Slot) -> Event<'a> {
         let source = self.records.get(slot.record as usize);
         let read = source.and_then(|(_, decoded)| decoded.event(slot.event as usize));

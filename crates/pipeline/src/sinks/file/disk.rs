@@ -19,7 +19,7 @@ const COMMIT_BYTES: usize = 8 << 20;
 /// How many are written in one go, while the processor still has them at hand.
 const WRITE_BYTES: usize = 1 << 20;
 /// How many wait to be written before no more are taken.
-const MAX_WAITING: usize = 2 * WRITE_BYTES;
+const MAX_WAITING: usize = WRITE_BYTES;
 /// How long it waits at first, and at most, until it looks whether a full disk has room.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);

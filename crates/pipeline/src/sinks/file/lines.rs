@@ -46,6 +46,9 @@ impl LineEncoder {
     pub(super) fn lines(&mut self, mut batch: Batch, buffer: Vec<u8>) -> Lines {
         let acknowledgement = batch.take_acknowledgement();
         let now = Timestamp::now();
+        // Flow logs as JSON are a quarter larger than their envelopes. Growing on the way would take twice as much.
+        let mut buffer = buffer;
+        buffer.reserve(batch.event_bytes().saturating_mul(4) / 3);
         let mut buffer = Some(buffer);
         let mut of_files: Vec<(PathBuf, Vec<u8>)> = Vec::new();
         let mut places: HashMap<PathBuf, usize> = HashMap::new();
@@ -83,7 +86,7 @@ mod tests {
             members.set("message", message);
             builder.event(None, members);
         }
-        let lines = encoding.lines(builder.build(Acknowledgement::none()), Vec::with_capacity(64));
+        let lines = encoding.lines(builder.build(Acknowledgement::none()), Vec::with_capacity(1 << 16));
         assert_eq!(lines.bytes(), 12);
         let shown: Vec<(String, String)> = lines
             .of_files
@@ -92,6 +95,6 @@ mod tests {
             .collect();
         let expected = [("out/a", "1\n2\n4\n"), ("out/b", "3\n6\n"), ("out/c", "5\n")];
         assert_eq!(shown, expected.map(|(path, lines)| (path.to_owned(), lines.to_owned())));
-        assert!(lines.of_files[0].1.capacity() == 64, "in the buffer that was given");
+        assert!(lines.of_files[0].1.capacity() == 1 << 16, "in the buffer that was given");
     }
 }
