@@ -2,6 +2,9 @@
 
 use std::sync::LazyLock;
 
+use super::by_name::ByName;
+use super::look::Look;
+
 /// What a field's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -232,14 +235,8 @@ impl Field {
     /// assert_eq!(Field::from_name("colour"), None);
     /// ```
     pub fn from_name(name: &str) -> Option<Field> {
-        static BY_NAME: LazyLock<Vec<(&str, Field)>> = LazyLock::new(|| {
-            let mut names: Vec<_> = Field::ALL.iter().map(|field| (field.name(), *field)).collect();
-            names.sort_unstable();
-            names
-        });
-        let as_ours = |byte| if byte == b'-' { b'_' } else { byte };
-        let place = BY_NAME.binary_search_by(|(ours, _)| ours.bytes().cmp(name.bytes().map(as_ours))).ok()?;
-        Some(BY_NAME[place].1)
+        static BY_NAME: LazyLock<ByName> = LazyLock::new(ByName::new);
+        BY_NAME.find(name)
     }
 
     /// The name as AWS writes it, with hyphens: `account-id`.
@@ -249,7 +246,7 @@ impl Field {
 
     /// What a value that is not `-` looks like, which tells formats with as many fields apart; `None` if it may look like
     /// anything. Open lists stay open; what is certain is asked for.
-    pub(crate) fn look(self) -> Option<Look> {
+    pub(super) fn look(self) -> Option<Look> {
         Some(match self {
             Field::InterfaceId | Field::TgwSrcEni | Field::TgwDstEni | Field::NextHopInterfaceId => {
                 Look::Prefix("eni-")
@@ -273,35 +270,6 @@ impl Field {
             Field::Region | Field::AzId | Field::TgwSrcAzId | Field::TgwDstAzId | Field::NextHopAzId => Look::Region,
             _ => return None,
         })
-    }
-}
-
-/// What a field's values look like.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Look {
-    /// They begin so.
-    Prefix(&'static str),
-    /// Digits, or `unknown`.
-    Account,
-    /// There are no others.
-    OneOf(&'static [&'static str]),
-    /// Capital letters.
-    Capitals,
-    /// Small letters and digits, with hyphens in between.
-    Region,
-}
-
-impl Look {
-    pub(crate) fn fits(self, value: &str) -> bool {
-        match self {
-            Look::Prefix(prefix) => value.starts_with(prefix),
-            Look::Account => value.bytes().all(|byte| byte.is_ascii_digit()) || value == "unknown",
-            Look::OneOf(values) => values.contains(&value),
-            Look::Capitals => value.bytes().all(|byte| byte.is_ascii_uppercase()),
-            Look::Region => {
-                value.contains('-') && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            }
-        }
     }
 }
 

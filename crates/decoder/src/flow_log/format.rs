@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use super::field::{Field, FieldKind, Look};
-use super::layout::{ByKind, JsonKey};
+use super::field::{Field, FieldKind};
+use super::layout::{ByKind, JsonKey, PlaceLook};
 use super::record::{FlowLog, FlowLogError};
 
 /// How many fields a format may have. AWS documents 72, and nobody needs one twice.
@@ -44,7 +44,9 @@ struct Inner {
     /// By field: its place in a line, or `ABSENT`.
     places: [u8; Field::ALL.len()],
     by_kind: ByKind,
-    looks: Vec<(u8, Look)>,
+    looks: Vec<PlaceLook>,
+    /// Whether AWS documents some of the columns not yet.
+    has_unknown: bool,
     json_keys: Vec<JsonKey>,
     /// How long the keys are together, and all else that is no token.
     json_len: usize,
@@ -240,7 +242,11 @@ impl Format {
 
     /// Where in a line the field of a name stands, written with underscores.
     pub fn place_of_name(&self, name: &str) -> Option<usize> {
-        self.columns().iter().position(|column| column.name == name)
+        match Field::from_name(name) {
+            Some(field) => self.place(field).filter(|place| self.columns()[*place].name == name),
+            None if self.0.has_unknown => self.columns().iter().position(|column| column.name == name),
+            None => None,
+        }
     }
 
     fn of_fields(name: &str, fields: &[Field]) -> Format {
@@ -275,15 +281,18 @@ impl Format {
             columns.push(FormatColumn { name, field, kind });
         }
         let by_kind = ByKind::of(&columns);
-        let looks = (0..).zip(&columns).filter_map(|(place, column)| Some((place, column.field?.look()?))).collect();
+        let looks =
+            columns.iter().enumerate().filter_map(|(place, column)| Some(PlaceLook::new(place, column.field?.look()?)));
+        let looks = looks.collect();
+        let has_unknown = columns.iter().any(|column| column.field.is_none());
         let json_keys: Vec<JsonKey> = columns.iter().map(JsonKey::of).collect();
         let json_len = json_keys.iter().map(JsonKey::len_with_quote).sum();
-        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, looks, json_keys, json_len })))
+        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, looks, has_unknown, json_keys, json_len })))
     }
 
-    /// The places of values that look like something, and like what.
+    /// What values look like.
     #[inline]
-    pub(super) fn looks(&self) -> &[(u8, Look)] {
+    pub(super) fn looks(&self) -> &[PlaceLook] {
         &self.0.looks
     }
 

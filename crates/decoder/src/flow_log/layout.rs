@@ -2,6 +2,7 @@
 
 use super::field::FieldKind;
 use super::format::FormatColumn;
+use super::look::{Glance, Look};
 use super::record::SMALLEST_MILLIS;
 use super::tokens::LONG_CHUNK;
 
@@ -39,6 +40,20 @@ impl ByKind {
             .collect();
         by_kind.numbers = rest.iter().map(|(place, _)| *place).collect();
         by_kind
+    }
+}
+
+/// What the values at a place look like.
+#[derive(Debug)]
+pub(super) struct PlaceLook {
+    pub(super) place: usize,
+    pub(super) look: Look,
+    pub(super) glance: Glance,
+}
+
+impl PlaceLook {
+    pub(super) fn new(place: usize, look: Look) -> PlaceLook {
+        PlaceLook { place, look, glance: Glance::of(look) }
     }
 }
 

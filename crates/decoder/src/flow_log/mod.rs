@@ -18,6 +18,7 @@
 //!
 //! [AWS]: https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html
 
+mod by_name;
 #[cfg(feature = "arrow")]
 mod columns;
 mod field;
@@ -25,6 +26,7 @@ mod format;
 mod formats;
 mod json;
 mod layout;
+mod look;
 mod names;
 mod record;
 #[cfg(feature = "serde")]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::field::{Field, FieldKind};
 use super::format::{Format, MAX_FIELDS, shortened};
-use super::layout::ByKind;
+use super::layout::{ByKind, PlaceLook};
 use super::tokens::{MAX_LEN, PaddedTokens, Tokens};
 use crate::Event;
 use crate::number::{self, Four};
@@ -230,8 +230,11 @@ impl<'a> FlowLog<'a> {
 
     /// Whether every value looks like its field's, as far as a look tells.
     pub(super) fn looks_right(&self) -> bool {
-        self.format.looks().iter().all(|(place, look)| {
-            let token = self.token(usize::from(*place));
+        self.format.looks().iter().all(|PlaceLook { place, look, glance }| {
+            if self.tokens.chunk(*place).is_some_and(|(chunk, len)| glance.fits(chunk, len)) {
+                return true;
+            }
+            let token = self.token(*place);
             token == "-" || look.fits(token)
         })
     }

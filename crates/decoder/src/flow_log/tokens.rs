@@ -1,6 +1,8 @@
 //! A line and where its fields stand in it.
 #![allow(unsafe_code, reason = "looking again at what was found costs a quarter of what typing a line does")]
 
+use std::mem::MaybeUninit;
+
 use super::format::MAX_FIELDS;
 use super::layout::FourPlaces;
 use crate::number::{Chunk, Four};
@@ -13,16 +15,20 @@ pub(super) struct Tokens<'a> {
     /// The line and what stands behind it, so that words can be loaded.
     window: &'a [u8],
     /// How many tokens there are. Each of them begins and ends within the line, at its ends or next to a space; only
-    /// [`Tokens::find`] writes these four.
+    /// [`Tokens::find`] writes these three.
     count: usize,
-    /// Where each begins.
-    starts: [u16; PLACES],
-    /// Where each ends.
-    ends: [u16; PLACES],
+    /// Where what stands around tokens is: [`BEFORE`] the first, then the space or the end behind each. Those of the tokens
+    /// are written, and nothing else: a whole table would take as long to write as it takes to find them.
+    gaps: [MaybeUninit<u16>; PLACES],
+    /// Where each begins, if more than one space stands between some.
+    starts: Option<Box<[u16]>>,
 }
 
 /// Room for as many fields as there may be, and for all that a block may have, which are written in one go.
 const PLACES: usize = MAX_FIELDS + 1 + BLOCK / 2;
+
+/// One less than where a line begins.
+const BEFORE: u16 = u16::MAX;
 
 /// What places can tell.
 pub(super) const MAX_LEN: usize = u16::MAX as usize;
@@ -30,18 +36,17 @@ pub(super) const MAX_LEN: usize = u16::MAX as usize;
 impl<'a> Tokens<'a> {
     /// No line.
     pub(super) const NONE: Tokens<'a> =
-        Tokens { line: "", window: &[], count: 0, starts: [0; PLACES], ends: [0; PLACES] };
+        Tokens { line: "", window: &[], count: 0, gaps: [MaybeUninit::uninit(); PLACES], starts: None };
 
     /// Finds the tokens of `line`, which `window` must begin with, and tells how many there are: one more than fields there
     /// may be stands for any number above, and there are none in a line that is too long.
     #[inline]
     pub(super) fn find(&mut self, line: &'a str, window: &'a [u8]) -> usize {
         (self.line, self.window) = trim(line, window);
-        self.count = 0;
+        (self.count, self.starts) = (0, None);
         let found = match self.line.len() {
             0 | 0x1_0000.. => 0,
-            len => find_fields(self.window, len, &mut self.starts, &mut self.ends)
-                .unwrap_or_else(|| find_fields_of_any(self.line, &mut self.starts, &mut self.ends)),
+            len => find_fields(self.window, len, &mut self.gaps).unwrap_or_else(|| self.find_any()),
         };
         if found <= MAX_FIELDS {
             self.count = found;
@@ -59,14 +64,30 @@ impl<'a> Tokens<'a> {
         self.window
     }
 
+    /// The same of any line.
+    #[cold]
+    fn find_any(&mut self) -> usize {
+        let mut starts = Vec::new();
+        let found = find_fields_of_any(self.line, &mut starts, &mut self.gaps);
+        self.starts = Some(starts.into());
+        found
+    }
+
     /// From where to where in the line a token goes.
     #[inline]
     fn range(&self, place: usize) -> (usize, usize) {
         if place >= self.count {
             return (0, 0);
         }
-        // SAFETY: there are no more than `MAX_FIELDS` tokens, and more places than that.
-        unsafe { ((*self.starts.get_unchecked(place)).into(), (*self.ends.get_unchecked(place)).into()) }
+        // SAFETY: the gaps before and behind each of the tokens are written, and there is a start for each if there are any.
+        unsafe {
+            let end = self.gaps.get_unchecked(place + 1).assume_init();
+            let start = match &self.starts {
+                None => self.gaps.get_unchecked(place).assume_init().wrapping_add(1),
+                Some(starts) => *starts.get_unchecked(place),
+            };
+            (start.into(), end.into())
+        }
     }
 
     /// A token, nothing if there are fewer.
@@ -85,21 +106,36 @@ impl<'a> Tokens<'a> {
         Some((self.window.get(start..start + size_of::<Chunk>())?.first_chunk()?, end - start))
     }
 
-    /// The tokens, if chunks can be loaded from wherever one begins.
+    /// The tokens, if chunks can be loaded from wherever one begins, and one space stands between each.
     #[inline]
     pub(super) fn padded(&self) -> Option<PaddedTokens<'_, 'a>> {
-        (self.window.len() >= self.line.len() + BLOCK).then_some(PaddedTokens(self))
+        let is_padded = self.window.len() >= self.line.len() + BLOCK && self.starts.is_none();
+        is_padded.then_some(PaddedTokens(self))
     }
 }
 
-/// Tokens of a line that at least a block stands behind.
+/// Tokens of a line that at least a block stands behind, with one space between each.
 #[derive(Clone, Copy)]
 pub(super) struct PaddedTokens<'t, 'a>(&'t Tokens<'a>);
 
 impl<'a> PaddedTokens<'_, 'a> {
     #[inline(always)]
+    fn range(self, place: usize) -> (usize, usize) {
+        if place >= self.0.count {
+            return (0, 0);
+        }
+        // SAFETY: the gaps before and behind each of the tokens are written.
+        unsafe {
+            let before = self.0.gaps.get_unchecked(place).assume_init();
+            (before.wrapping_add(1).into(), self.0.gaps.get_unchecked(place + 1).assume_init().into())
+        }
+    }
+
+    #[inline(always)]
     pub(super) fn get(self, place: usize) -> &'a str {
-        self.0.get(place)
+        let (start, end) = self.range(place);
+        // SAFETY: as in `Tokens::get`.
+        unsafe { self.0.line.get_unchecked(start..end) }
     }
 
     /// A token, if it is no `-`.
@@ -119,7 +155,7 @@ impl<'a> PaddedTokens<'_, 'a> {
     /// The bytes that a token begins with, and its length.
     #[inline(always)]
     pub(super) fn chunk(self, place: usize) -> (&'a Chunk, usize) {
-        let (start, end) = self.0.range(place);
+        let (start, end) = self.range(place);
         // SAFETY: tokens lie within the line, and more bytes than a chunk has stand behind it.
         (unsafe { &*self.0.window.as_ptr().add(start).cast::<Chunk>() }, end - start)
     }
@@ -127,7 +163,7 @@ impl<'a> PaddedTokens<'_, 'a> {
     /// A token with more of the bytes that it begins with.
     #[inline(always)]
     pub(super) fn long(self, place: usize) -> LongToken<'a> {
-        let (start, _) = self.0.range(place);
+        let (start, _) = self.range(place);
         // SAFETY: as above.
         let chunk = unsafe { &*self.0.window.as_ptr().add(start).cast::<[u8; LONG_CHUNK]>() };
         LongToken { text: self.get(place), chunk }
@@ -167,15 +203,13 @@ impl<'a> LongToken<'a> {
 }
 
 with_lanes! {
-/// Finds where the fields of a line of `len` bytes begin and end, and tells how many there are: one more than there may be
+/// Finds the gaps around the fields of a line of `len` bytes, and tells how many fields there are: one more than there may be
 /// stands for any number above. `None` if more than one space stands between some.
-fn find_fields(
-    window: &[u8], len: usize, starts: &mut [u16; PLACES], ends: &mut [u16; PLACES],
-) -> Option<usize> |lanes| {
+fn find_fields(window: &[u8], len: usize, gaps: &mut [MaybeUninit<u16>; PLACES]) -> Option<usize> |lanes| {
     let mut found = 0;
     let mut before = 0;
     let mut block = 0;
-    starts[0] = 0;
+    gaps[0].write(BEFORE);
     while block < len {
         let within = if len - block < BLOCK { (1 << (len - block)) - 1 } else { u64::MAX };
         let spaces = lanes.spaces(window, block) & within;
@@ -183,41 +217,35 @@ fn find_fields(
             return None;
         }
         before = spaces >> 63;
-        let (Some(at), Some(behind)) = (room(ends, found), room(starts, found + 1)) else {
+        let Some(room) = gaps.get_mut(found + 1..).and_then(|rest| rest.first_chunk_mut()) else {
             return Some(MAX_FIELDS + 1);
         };
-        lanes.positions(spaces, block as u16, at, behind);
+        lanes.positions(spaces, block as u16, room);
         found += spaces.count_ones() as usize;
         block += BLOCK;
     }
-    match ends.get_mut(found) {
-        Some(end) if found < MAX_FIELDS => *end = len as u16,
+    match gaps.get_mut(found + 1) {
+        Some(end) if found < MAX_FIELDS => drop(end.write(len as u16)),
         _ => return Some(MAX_FIELDS + 1),
     }
     Some(found + 1)
 }
 }
 
-#[inline(always)]
-fn room(places: &mut [u16; PLACES], from: usize) -> Option<&mut [u16; BLOCK / 2]> {
-    places.get_mut(from..from + BLOCK / 2)?.first_chunk_mut()
-}
-
-/// The same of any line.
-#[cold]
-fn find_fields_of_any(line: &str, starts: &mut [u16; PLACES], ends: &mut [u16; PLACES]) -> usize {
-    let (mut start, mut found) = (0, 0);
+/// The same of any line, of which it says where each field begins, too.
+fn find_fields_of_any(line: &str, starts: &mut Vec<u16>, gaps: &mut [MaybeUninit<u16>; PLACES]) -> usize {
+    let mut start = 0;
     for token in line.split(' ') {
         if !token.is_empty() {
-            if found == MAX_FIELDS {
-                return found + 1;
+            if starts.len() == MAX_FIELDS {
+                return MAX_FIELDS + 1;
             }
-            (starts[found], ends[found]) = (start as u16, (start + token.len()) as u16);
-            found += 1;
+            starts.push(start as u16);
+            gaps[starts.len()].write((start + token.len()) as u16);
         }
         start += token.len() + 1;
     }
-    found
+    starts.len()
 }
 
 /// White space around the line, of which there mostly is none.

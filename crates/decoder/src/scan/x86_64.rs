@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "the intrinsics ask for it; words in their place take three times as long")]
 
 use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -152,14 +153,13 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn positions(self, mask: u64, base: u16, at: &mut [u16; BLOCK / 2], behind: &mut [u16; BLOCK / 2]) {
-        // SAFETY: as above; the load and the stores are of 64 bytes each.
+    fn positions(self, mask: u64, base: u16, at: &mut [MaybeUninit<u16>; BLOCK / 2]) {
+        // SAFETY: as above; the load and the store are of 64 bytes each.
         unsafe {
             let all = _mm512_loadu_si512(INDICES.as_ptr().cast());
             let set = _mm512_castsi512_si256(_mm512_maskz_compress_epi8(mask, all));
             let wide = _mm512_add_epi16(_mm512_cvtepu8_epi16(set), _mm512_set1_epi16(base as i16));
             _mm512_storeu_si512(at.as_mut_ptr().cast(), wide);
-            _mm512_storeu_si512(behind.as_mut_ptr().cast(), _mm512_add_epi16(wide, _mm512_set1_epi16(1)));
         }
     }
 }

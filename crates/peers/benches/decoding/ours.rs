@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use kinesis_logs_decoder::flow_log::{Columns, Field, FlowLog, Format};
+use kinesis_logs_decoder::flow_log::{Columns, Field, FlowLog, Format, Formats};
 use kinesis_logs_decoder::{Backend, Decoded, Decoder};
 use kinesis_logs_peers::{Sum, read_getters, read_values};
 use libdeflater::Decompressor;
@@ -16,7 +16,14 @@ pub(crate) fn rows(corpus: &Corpus) -> Vec<Row> {
     if corpus.format == *Format::default_format() {
         rows.push(getters());
     }
-    rows.extend([filter(), ndjson(), arrow(corpus), inflate_on_two_threads(), typed_on_two_threads()]);
+    rows.extend([
+        filter(),
+        ndjson(),
+        inferred_ndjson(),
+        arrow(corpus),
+        inflate_on_two_threads(),
+        typed_on_two_threads(),
+    ]);
     rows
 }
 
@@ -122,6 +129,24 @@ fn ndjson() -> Row {
             for event in decoder.decode(record).events() {
                 flow.read(&event).unwrap();
                 flow.write_json(&mut out).unwrap();
+                out.push(b'\n');
+                events += 1;
+            }
+            len += black_box(&out).len() as u64;
+        }
+        Check::Ndjson(events, len)
+    })
+}
+
+fn inferred_ndjson() -> Row {
+    let (mut decoder, formats) = (Decoder::new(), Formats::new());
+    let mut out = Vec::new();
+    row("inferred-ndjson", "the same, with the format inferred of each line", move |corpus, records| {
+        let (mut events, mut len) = (0, 0);
+        for record in &corpus.records[..records] {
+            out.clear();
+            for event in decoder.decode(record).events() {
+                formats.write_json(&event, &mut out).unwrap().unwrap();
                 out.push(b'\n');
                 events += 1;
             }
