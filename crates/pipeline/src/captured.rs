@@ -193,7 +193,7 @@ pub(crate) fn piece(text: &[u8], name: &str, position: usize) -> Piece {
     if !matches!(text.first(), Some(b'{' | b'[')) {
         return Piece::Other;
     }
-    if let Some(record) = serde_json::from_slice(text).ok().and_then(|line: Line<'_>| line.record(name, position)) {
+    if let Some(record) = record_of_line(text, name, position) {
         add(record);
         return Piece::Records(opened);
     }
@@ -225,12 +225,39 @@ fn read_lines(input: &mut impl BufRead, name: &str, each: Each<'_>) -> Result<(u
         line.clear();
         let read = input.read_until(b'\n', &mut line);
         read.map_err(|source| CapturedError::Read { name: name.to_owned(), source })?;
-        match serde_json::from_slice(&line).ok().and_then(|line: Line<'_>| line.record(name, index)) {
+        match record_of_line(&line, name, index) {
             Some(record) => open(record, each)?,
             None => return Ok((index, io::Cursor::new(line))),
         }
         index += 1;
     }
+}
+
+/// The record that a line is, if it is a captured one.
+fn record_of_line(text: &[u8], name: &str, index: usize) -> Option<Record> {
+    if let Some((rest, data)) = without_data(text)
+        && let Ok(line) = serde_json::from_slice::<Line<'_>>(&rest)
+        // Else the data is that of something else.
+        && line.data.is_empty()
+        && let Some(record) = line.record(data, name, index)
+    {
+        return Some(record);
+    }
+    let mut line: Line<'_> = serde_json::from_slice(text).ok()?;
+    let data = std::mem::take(&mut line.data);
+    line.record(data.as_bytes(), name, index)
+}
+
+/// The same line with no data in it, and the data, which is nearly all of it: in base64 is nothing that JSON would have to be
+/// looked through for.
+fn without_data(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    const KEY: &[u8] = b"\"Data\":\"";
+    let start = memchr::memmem::find(text, KEY)? + KEY.len();
+    if memchr::memrchr(b'{', &text[..start]) != Some(0) {
+        return None;
+    }
+    let end = start + memchr::memchr(b'"', &text[start..])?;
+    Some(([&text[..start], &text[end..]].concat(), &text[start..end]))
 }
 
 /// A captured record, without a copy of its data.
@@ -248,13 +275,13 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The record; `None` if its data is none.
-    fn record(self, name: &str, index: usize) -> Option<Record> {
+    /// The record that has `data`, in base64; `None` if it is none.
+    fn record(self, data: &[u8], name: &str, index: usize) -> Option<Record> {
         let mut record = Record::new(
             self.stream_name.unwrap_or_else(|| name.to_owned()),
             self.shard_id.unwrap_or_else(|| "-".to_owned()),
             self.sequence_number.unwrap_or_else(|| index.to_string()),
-            STANDARD.decode_to_vec(self.data.trim()).ok()?,
+            STANDARD.decode_to_vec(data.trim_ascii()).ok()?,
         );
         record.partition_key = self.partition_key;
         record.sub_sequence_number = self.sub_sequence_number;
@@ -281,8 +308,9 @@ struct Answer<'a> {
 fn captured(object: Map<String, Value>, name: &str, index: usize) -> Result<Record, &'static str> {
     let text = |member: &str| object.get(member).and_then(Value::as_str);
     let owned = |member: &str| text(member).map(str::to_owned);
+    let data = text("Data").ok_or("Data is no text")?;
     let line = Line {
-        data: text("Data").ok_or("Data is no text")?.into(),
+        data: Cow::default(),
         stream_name: owned("StreamName"),
         shard_id: owned("ShardId"),
         sequence_number: owned("SequenceNumber"),
@@ -290,7 +318,7 @@ fn captured(object: Map<String, Value>, name: &str, index: usize) -> Result<Reco
         partition_key: owned("PartitionKey"),
         approximate_arrival_timestamp: object.get("ApproximateArrivalTimestamp").cloned(),
     };
-    line.record(name, index).ok_or("Data is no base64")
+    line.record(data.as_bytes(), name, index).ok_or("Data is no base64")
 }
 
 /// Bytes that say nothing of where they come from.

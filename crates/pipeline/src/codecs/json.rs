@@ -125,11 +125,15 @@ fn flow_log(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
         return false;
     };
     let formats = event.formats();
-    let Some(changes) = event.changes() else { return matches!(formats.write_json(read, out), Some(Ok(()))) };
+    // What nobody changed is copied from where it lies.
+    let copy = |out: &mut Vec<u8>| match event.known_format() {
+        Some(format) => read.flow_log_of(format).and_then(|flow| flow.write_json(out)).is_ok(),
+        None => matches!(formats.write_json(read, out), Some(Ok(()))),
+    };
+    let Some(changes) = event.changes() else { return copy(out) };
     // A header may name any fields.
     if read.header().is_none() && changes.members().all(|(name, _)| !formats.may_have(name)) {
-        // What nobody changed is copied from where it lies.
-        if !matches!(formats.write_json(read, out), Some(Ok(()))) {
+        if !copy(out) {
             return false;
         }
         out.pop();

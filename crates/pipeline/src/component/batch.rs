@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use kinesis_logs_decoder::flow_log::Formats;
+use kinesis_logs_decoder::flow_log::{Format, Formats};
 use kinesis_logs_decoder::{Decoded, Event as LogEvent};
 use kinesis_logs_source::Record;
 use kinesis_logs_source::protocol::PositionRange;
@@ -96,10 +96,18 @@ struct Slot {
     record: u32,
     /// Which of its events, or `NONE`.
     event: u32,
+    /// Which of the known formats its flow log is found to have.
+    known_format: Option<u8>,
     changes: Option<Box<Changes>>,
 }
 
 const NONE: u32 = u32::MAX;
+
+/// Which of the known formats it is.
+fn place_of(format: Option<&'static Format>) -> Option<u8> {
+    let format = format?;
+    Format::known().iter().position(|known| std::ptr::eq(known, format))?.try_into().ok()
+}
 
 /// Where the lines lie that make up a record: they are told apart by that, as how many are read together is chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +183,7 @@ impl Contents {
             formats: &self.formats,
             changes: slot.changes.as_deref(),
             flow: OnceCell::new(),
+            known_format: slot.known_format.and_then(|place| Format::known().get(usize::from(place))),
             index: (slot.event != NONE).then_some(slot.event),
         }
     }
@@ -222,6 +231,14 @@ impl Batch {
         self.slots.iter().map(|slot| self.contents.event(slot))
     }
 
+    /// Lets `look` see the events, in order: faster than [`events`](Self::events), which moves each of them.
+    #[inline]
+    pub fn for_each(&self, mut look: impl FnMut(&Event<'_>)) {
+        for slot in &self.slots {
+            look(&self.contents.event(slot));
+        }
+    }
+
     /// One of the events.
     pub fn event(&self, index: usize) -> Option<Event<'_>> {
         self.slots.get(index).map(|slot| self.contents.event(slot))
@@ -230,7 +247,12 @@ impl Batch {
     /// Keeps the events for which `keep` says so. The others count as delivered.
     pub fn retain(&mut self, mut keep: impl FnMut(&Event<'_>) -> bool) {
         let before = self.slots.len();
-        self.slots.retain(|slot| keep(&self.contents.event(slot)));
+        self.slots.retain_mut(|slot| {
+            let event = self.contents.event(slot);
+            let is_kept = keep(&event);
+            slot.known_format = place_of(event.known_format());
+            is_kept
+        });
         self.left_out += before - self.slots.len();
     }
 
@@ -251,7 +273,12 @@ impl Batch {
         let mut aside: Vec<Slot> = Vec::new();
         let mut kept: Vec<Slot> = Vec::with_capacity(self.slots.len());
         for mut slot in std::mem::take(&mut self.slots) {
-            match fate(&self.contents.event(&slot)) {
+            let (fate, known_format) = {
+                let event = self.contents.event(&slot);
+                (fate(&event), place_of(event.known_format()))
+            };
+            slot.known_format = known_format;
+            match fate {
                 Fate::Keep => kept.push(slot),
                 Fate::Change(changes) => {
                     slot.changes = Some(Box::new(changes));
@@ -356,7 +383,7 @@ impl BatchBuilder {
         let events = 0..decoded.events().len() as u32;
         self.decoded += events.len();
         self.text += decoded.text_len();
-        self.slots.extend(events.map(|event| Slot { record: index, event, changes: None }));
+        self.slots.extend(events.map(|event| Slot { record: index, event, known_format: None, changes: None }));
         self.bytes += size_of::<(Record, Decoded)>() + record.data.len() + decoded.text_len();
         self.records.push((record, decoded));
     }
@@ -383,7 +410,7 @@ impl BatchBuilder {
             None => NONE,
         };
         self.changed += members.weight();
-        self.slots.push(Slot { record: index, event: NONE, changes: Some(Box::new(members)) });
+        self.slots.push(Slot { record: index, event: NONE, known_format: None, changes: Some(Box::new(members)) });
     }
 
     /// Sets what of its source the batch covers.

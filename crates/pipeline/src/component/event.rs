@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kinesis_logs_decoder::flow_log::{Formats, Value as FlowValue};
+#[cfg(feature = "transforms")]
+use kinesis_logs_decoder::flow_log::Field;
+use kinesis_logs_decoder::flow_log::{Format, Formats, Value as FlowValue};
 use kinesis_logs_decoder::{Event as LogEvent, FieldValue, FlowLog};
 use kinesis_logs_source::Record;
 use smallvec::SmallVec;
@@ -140,6 +142,8 @@ pub struct Event<'a> {
     pub(super) formats: &'a Formats,
     pub(super) changes: Option<&'a Changes>,
     pub(super) flow: OnceCell<Option<FlowLog<'a>>>,
+    /// The format of its flow log, if somebody has found it before, and that all values are of it.
+    pub(super) known_format: Option<&'static Format>,
     pub(super) index: Option<u32>,
     /// If the record is lines of a file, at which byte of that it begins.
     pub(super) offset: Option<u64>,
@@ -195,7 +199,28 @@ impl<'a> Event<'a> {
     /// The flow log that was read, if it is one of the formats that its source was given, or infers.
     pub fn flow_log(&self) -> Option<&FlowLog<'a>> {
         let event = self.read.as_ref()?;
-        self.flow.get_or_init(|| self.formats.flow_log(event)).as_ref()
+        let flow = self.flow.get_or_init(|| match self.known_format {
+            Some(format) => event.flow_log_of(format).ok(),
+            None => self.formats.flow_log(event),
+        });
+        flow.as_ref()
+    }
+
+    /// One of the [known](Format::known) formats that its flow log is found to have, so that nobody need look for it again;
+    /// `None` if nobody has looked, too.
+    pub(crate) fn known_format(&self) -> Option<&'static Format> {
+        let found = self.flow.get().and_then(Option::as_ref).map(FlowLog::format);
+        self.known_format
+            .or_else(|| Format::known().iter().find(|known| found.is_some_and(|found| std::ptr::eq(*known, found))))
+    }
+
+    /// The same as [`get`](Self::get) of a name of which the caller knows whether it is that of a field.
+    #[cfg(feature = "transforms")]
+    pub(crate) fn get_known(&self, name: &str, field: Option<Field>) -> Option<ValueRef<'_>> {
+        match field {
+            Some(field) if self.changes.is_none() => self.flow_log()?.get(field).map(flow_value),
+            _ => self.get(name),
+        }
     }
 
     /// The formats that its flow logs may have.

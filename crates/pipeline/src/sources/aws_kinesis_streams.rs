@@ -391,11 +391,11 @@ impl AwsKinesisStreams {
     }
 }
 
-/// How many bytes of payload make a batch: as text some two megabytes, of which several are under way at once.
-const BATCH_BYTES: usize = 256 << 10;
+/// How many bytes of payload make a batch: as text some megabyte, of which several are under way at once.
+const BATCH_BYTES: usize = 128 << 10;
 /// How many bytes of payload are read at most that nobody has answered for, of all shards and of one. A shard gives 2 MB a second,
 /// and sinks answer after a second or so.
-const UNSETTLED_BYTES: usize = 32 << 20;
+const UNSETTLED_BYTES: usize = 24 << 20;
 const UNSETTLED_BYTES_OF_SHARD: usize = 4 << 20;
 
 /// One stream that is being read.

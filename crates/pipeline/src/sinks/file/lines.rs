@@ -53,18 +53,21 @@ impl LineEncoder {
         let mut of_files: Vec<(PathBuf, Vec<u8>)> = Vec::new();
         let mut places: HashMap<PathBuf, usize> = HashMap::new();
         let mut place = 0;
-        for event in batch.events() {
-            let path = self.template.path(&event, now);
-            // Mostly the same as before, which is seen sooner than looked up.
-            if of_files.get(place).is_none_or(|(current, _)| current.as_os_str() != path.as_os_str()) {
-                place = places.get(path).copied().unwrap_or(of_files.len());
-                if place == of_files.len() {
-                    places.insert(path.to_owned(), place);
-                    of_files.push((path.to_owned(), buffer.take().unwrap_or_default()));
+        let is_fixed = self.template.is_fixed();
+        batch.for_each(|event| {
+            if !is_fixed || of_files.is_empty() {
+                let path = self.template.path(event, now);
+                // Mostly the same as before, which is seen sooner than looked up.
+                if of_files.get(place).is_none_or(|(current, _)| current.as_os_str() != path.as_os_str()) {
+                    place = places.get(path).copied().unwrap_or(of_files.len());
+                    if place == of_files.len() {
+                        places.insert(path.to_owned(), place);
+                        of_files.push((path.to_owned(), buffer.take().unwrap_or_default()));
+                    }
                 }
             }
-            self.encoder.encode(&event, &mut of_files[place].1);
-        }
+            self.encoder.encode(event, &mut of_files[place].1);
+        });
         Lines { of_files, acknowledgement }
     }
 }

@@ -92,6 +92,11 @@ impl PathTemplate {
         }
     }
 
+    /// Whether it is the same path for all events.
+    pub(super) fn is_fixed(&self) -> bool {
+        !self.has_time && !self.has_fields
+    }
+
     /// The path for an event; one that has no time is of `now`. Finer than seconds it does not change.
     pub(super) fn path(&mut self, event: &Event<'_>, now: Timestamp) -> &Path {
         let time = if self.has_time { event.timestamp().unwrap_or(now) } else { Timestamp::UNIX_EPOCH };

@@ -43,6 +43,8 @@ pub(super) struct Tail {
 struct Open {
     content: Content<File>,
     framer: Framer,
+    /// What is read goes here first.
+    block: Vec<u8>,
 }
 
 /// What became of a file since it was looked at last.
@@ -82,8 +84,8 @@ impl Tail {
         }
         let mut content = Content::new(File::open(&self.path)?, !self.is_ending);
         let mut framer = Framer::new(self.path.display().to_string().into(), self.cutting);
+        let mut block = vec![0; BLOCK];
         if self.position > 0 {
-            let mut block = vec![0; BLOCK];
             while !framer.is_known() {
                 match content.read(&mut block)? {
                     Step::Bytes(read) => framer.push(&block[..read]),
@@ -93,7 +95,7 @@ impl Tail {
             content.go_to(self.position)?;
             framer.go_to(self.position);
         }
-        self.open = Some(Open { content, framer });
+        self.open = Some(Open { content, framer, block });
         Ok(())
     }
 
@@ -146,7 +148,7 @@ impl Tail {
     pub(super) fn go_to(&mut self, position: u64) -> io::Result<()> {
         self.position = position;
         (self.has_more, self.is_finished) = (true, false);
-        if let Some(Open { content, framer }) = &mut self.open {
+        if let Some(Open { content, framer, .. }) = &mut self.open {
             content.go_to(position)?;
             framer.go_to(position);
         }
@@ -156,16 +158,15 @@ impl Tail {
     /// Reads what makes a batch, or what there is.
     pub(super) fn read(&mut self) -> io::Result<Taken> {
         self.open()?;
-        let Some(Open { content, framer }) = &mut self.open else { return Ok(Taken::default()) };
+        let Some(Open { content, framer, block }) = &mut self.open else { return Ok(Taken::default()) };
         if self.is_ending {
             content.ends();
         }
         let mut is_damaged = false;
-        let mut block = vec![0; BLOCK];
         let had_rest = framer.has_rest();
         let mut is_quiet = true;
         while !framer.is_full() {
-            match content.read(&mut block) {
+            match content.read(block) {
                 Ok(Step::Bytes(read)) => {
                     framer.push(&block[..read]);
                     (self.has_grown, is_quiet) = (true, false);

@@ -65,7 +65,9 @@ impl Program {
         for warning in compiled.warnings.iter() {
             tracing::warn!(key, "{}", warning.message());
         }
-        let wanted = Wanted::of(compiled.program.info());
+        // It looks at all of the event, and does not say so.
+        let takes_all = source.contains("unnest");
+        let wanted = if takes_all { Wanted::all() } else { Wanted::of(compiled.program.info()) };
         Ok(Program { compiled: compiled.program, runtime: Runtime::default(), target: EventTarget::new(), wanted })
     }
 
@@ -155,6 +157,9 @@ mod tests {
             (".before = exists(.a); del(.a)", "before", true),
             (".before = exists(.mark); . = {\"before\": .before, \"mark\": 1}", "before", false),
             (".before = exists(.a); .a = to_int!(.a) + 1", "before", true),
+            (".before = .mark != null; .mark = 1", "before", false),
+            (".before = .mark.x != null; .mark = {\"x\": 1}", "before", false),
+            (".before = exists(.); .before = .before && .mark != null; .mark = 1", "before", false),
         ] {
             for changes in rewritten(source, &[("a", 1), ("a", 1), ("a", 1)]) {
                 let members: Vec<_> = changes.as_ref().unwrap().members().filter(|(name, _)| *name == member).collect();
@@ -171,6 +176,25 @@ mod tests {
     }
 
     #[test]
+    fn an_event_for_each_element_has_all_that_the_event_had() {
+        let mut program = Program::compile(". = unnest!(.list)", "source").unwrap();
+        let mut builder = Batch::builder(Arc::new(Formats::new()));
+        let mut members = Changes::default();
+        members.set("list", Value::Array(vec![Value::Integer(1), Value::Integer(2)]));
+        members.set("other", "stays");
+        builder.event(None, members);
+        let batch = builder.build(Acknowledgement::none());
+        let fates: Vec<_> = batch.events().map(|event| program.rewrite(&event)).collect();
+        let [Ok(Fate::Replace(each))] = &fates[..] else { panic!("{fates:?}") };
+        for (number, changes) in (1..).zip(each) {
+            let members: Vec<_> = changes.members().collect();
+            let stays = Value::from("stays");
+            assert_eq!(members, [("list", Some(&Value::Integer(number))), ("other", Some(&stays))]);
+        }
+        assert_eq!(each.len(), 2);
+    }
+
+    #[test]
     fn a_program_is_given_what_it_names_and_no_more() {
         let wanted = |source: &str| Program::compile(source, "source").map(|program| program.wanted.names()).unwrap();
         assert_eq!(wanted(".action == \"REJECT\" && .dstport == 22 && .action != null"), "action dstport");
@@ -180,7 +204,8 @@ mod tests {
         );
         assert_eq!(wanted("exists(.)"), "all");
         assert_eq!(wanted("true"), "");
-        assert_eq!(wanted(".bytes = .packets"), "bytes packets");
+        assert_eq!(wanted(".bytes = .packets"), "packets");
+        assert_eq!(wanted(".bytes.all = .packets"), "bytes packets");
         assert_eq!(wanted(". = {\"message\": .message}"), "message");
         assert_eq!(wanted("del(.account_id)"), "account_id");
         assert_eq!(wanted(". |= {\"a\": 1}"), "all");

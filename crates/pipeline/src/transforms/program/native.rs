@@ -4,10 +4,12 @@
 
 use std::net::IpAddr;
 
+use kinesis_logs_decoder::flow_log::Field;
 use memchr::memmem::Finder;
 use vrl::parser::ast::{Container, Expr, Literal as AstLiteral, Opcode, QueryTarget, RootExpr, Unary};
 use vrl::path::{OwnedSegment, PathPrefix};
 
+use super::target::field_of;
 use crate::component::{Event, Value, ValueRef};
 
 /// A condition that was recognised.
@@ -21,7 +23,7 @@ pub(crate) struct Native {
 #[derive(Debug, Clone)]
 enum Expression {
     Literal(bool),
-    Equals { name: String, literal: Literal },
+    Equals { name: String, field: Option<Field>, literal: Literal },
     Not(Box<Expression>),
     And(Box<[Expression; 2]>),
     Or(Box<[Expression; 2]>),
@@ -122,13 +124,14 @@ impl Expression {
             _ => return None,
         };
         let is_metadata_by_another_name = prefix == PathPrefix::Event && name.starts_with('%');
-        (!is_metadata_by_another_name).then_some(Expression::Equals { name, literal })
+        let field = field_of(&name);
+        (!is_metadata_by_another_name).then_some(Expression::Equals { name, field, literal })
     }
 
     fn holds(&self, event: &Event<'_>) -> bool {
         match self {
             Expression::Literal(boolean) => *boolean,
-            Expression::Equals { name, literal } => literal.is(event.get(name)),
+            Expression::Equals { name, field, literal } => literal.is(event.get_known(name, *field)),
             Expression::Not(inner) => !inner.holds(event),
             Expression::And(both) => both[0].holds(event) && both[1].holds(event),
             Expression::Or(both) => both[0].holds(event) || both[1].holds(event),
@@ -140,7 +143,7 @@ impl Expression {
         match self {
             Expression::And(both) => both.iter().for_each(|expression| expression.needed(texts)),
             // An address may be written in other ways.
-            Expression::Equals { name, literal: Literal::Text(text, None) } if !name.starts_with('%') => {
+            Expression::Equals { name, literal: Literal::Text(text, None), .. } if !name.starts_with('%') => {
                 texts.push(Finder::new(text.as_bytes()).into_owned());
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kinesis_logs_decoder::flow_log::Field;
 use vrl::compiler::{ProgramInfo, SecretTarget, Target, TargetValue};
 use vrl::path::{OwnedSegment, OwnedTargetPath, PathPrefix};
 use vrl::value::{KeyString, ObjectMap, Secrets, Value as VrlValue};
@@ -12,8 +13,8 @@ use crate::component::{Changes, Event, ValueRef};
 /// What of an event a program may look at.
 #[derive(Debug, Clone)]
 pub(super) enum Wanted {
-    /// Members, and metadata.
-    These { members: Vec<KeyString>, metadata: Vec<Metadata> },
+    /// Members, and which field of flow logs each is; and metadata.
+    These { members: Vec<(KeyString, Option<Field>)>, metadata: Vec<Metadata> },
     /// It looks at the event as a whole, with all this metadata.
     All { metadata: Vec<Metadata> },
 }
@@ -44,10 +45,14 @@ impl Metadata {
 
 impl Wanted {
     pub(super) fn of(program: &ProgramInfo) -> Self {
-        let mut members = Vec::new();
+        let mut members: Vec<KeyString> = Vec::new();
         let mut metadata = Vec::new();
-        // What is assigned within a member changes what is there.
-        let assigned = program.target_assignments.iter().filter(|path| !is_root(path));
+        // What is assigned within a member changes what is there; what is assigned as a whole takes its place.
+        let is_within = |path: &&OwnedTargetPath| match path.prefix {
+            PathPrefix::Event => path.path.segments.len() > 1,
+            PathPrefix::Metadata => !path.path.segments.is_empty(),
+        };
+        let assigned = program.target_assignments.iter().filter(is_within);
         for path in program.target_queries.iter().chain(assigned) {
             match (path.prefix, path.path.segments.as_slice()) {
                 (PathPrefix::Event, [OwnedSegment::Field(name), ..]) => members.push(name.clone()),
@@ -58,14 +63,20 @@ impl Wanted {
                     };
                     metadata.push(Metadata::new(space.clone(), name));
                 }
-                _ => return Wanted::All { metadata: Metadata::all() },
+                _ => return Wanted::all(),
             }
         }
         members.sort();
         members.dedup();
+        let members = members.into_iter().map(|name| (name.clone(), field_of(&name))).collect();
         metadata.sort();
         metadata.dedup();
         Wanted::These { members, metadata }
+    }
+
+    /// All that an event has.
+    pub(super) fn all() -> Self {
+        Wanted::All { metadata: Metadata::all() }
     }
 
     /// The names, for tests.
@@ -74,15 +85,17 @@ impl Wanted {
         match self {
             Wanted::All { .. } => "all".to_owned(),
             Wanted::These { members, metadata } => {
-                let members = members.iter().map(ToString::to_string);
+                let members = members.iter().map(|(name, _)| name.to_string());
                 members.chain(metadata.iter().map(|metadata| metadata.path.to_string())).collect::<Vec<_>>().join(" ")
             }
         }
     }
 }
 
-fn is_root(path: &OwnedTargetPath) -> bool {
-    path.path.segments.is_empty()
+/// The field of flow logs that a member is, if it is one.
+pub(super) fn field_of(name: &str) -> Option<Field> {
+    // Members have underscores.
+    Field::from_name(name).filter(|field| field.name() == name)
 }
 
 /// Made once for a program: its members are filled anew for every event.
@@ -172,8 +185,8 @@ impl EventTarget {
         };
         match wanted {
             Wanted::These { members, metadata } => {
-                for name in members {
-                    put(object, name, event.get(name));
+                for (name, field) in members {
+                    put(object, name, event.get_known(name, *field));
                 }
                 for metadata in metadata {
                     put_metadata(data, metadata, event);
@@ -224,12 +237,12 @@ impl EventTarget {
             match &change.what {
                 Changed::Event => has_members_alone = false,
                 Changed::Member(name, shared) => {
-                    // Taken out, so that the rest may stay for the next event.
-                    let value = match &mut self.inner.value {
-                        VrlValue::Object(members) => members.remove(name),
+                    // It stays where it is: the next event brings what the program asks for, and sets the rest itself.
+                    let value = match &self.inner.value {
+                        VrlValue::Object(members) => members.get(name),
                         _ => None,
                     };
-                    set(changes, shared, value.as_ref());
+                    set(changes, shared, value);
                 }
                 Changed::Metadata(data) => {
                     let value = match &data.name {
