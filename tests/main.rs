@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod checkpoints;
+#[cfg(unix)]
+mod clickhouse;
 mod decode;
 #[cfg(unix)]
 mod examples;

@@ -63,6 +63,10 @@ pub(crate) fn part(component: &Component, config: &Config) -> Result<Option<Part
         None => return Ok(None),
         Some(Built::Source(config)) => config.build(&context).map(Part::Source),
         Some(Built::Transform(config)) => config.build(&context).map(Part::Transform),
+        Some(Built::Sink(config)) if component.healthcheck.uri.is_some() && !config.asks_a_uri() => {
+            let problem = Problem::new("healthcheck.uri is for sinks that ask a server by HTTP, such as http");
+            Err(problem.hint("leave it out: this one looks at what it needs by itself").into())
+        }
         Some(Built::Sink(config)) => config.build(&context).map(Part::Sink),
     };
     built.map(Some).map_err(|error: BuildError| {

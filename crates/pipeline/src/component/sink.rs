@@ -22,6 +22,11 @@ pub trait SinkConfig: Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether its healthcheck may be told a URI to ask, [`BuildContext::healthcheck_uri`]. For others it is a mistake.
+    fn asks_a_uri(&self) -> bool {
+        false
+    }
+
     /// The path that it writes to, if nobody else may. Two that name the same are a mistake.
     fn writes_alone(&self) -> Option<&str> {
         None

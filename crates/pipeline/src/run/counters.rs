@@ -149,12 +149,12 @@ impl Counters {
             Kind::Transform => {}
             Kind::Sink => self.aside.add(events, bytes),
         }
-        // A transform sets aside what a program says; the others what is wrong.
-        if self.kind != Kind::Transform && is_taken {
-            self.errors.fetch_add(events as u64, Ordering::Relaxed);
+        // A transform sets aside what a program says, and tells by itself on what it failed; the others what is wrong.
+        if self.kind != Kind::Transform {
+            self.failed_on(events as u64);
         }
         if !is_taken {
-            self.lost(events);
+            self.lost.fetch_add(events as u64, Ordering::Relaxed);
         }
         self.named(output, batch, is_taken, true);
     }

@@ -88,6 +88,7 @@ impl Transform for Remap {
             }
         });
         if let Some(error) = first_error {
+            emitted.failed(errors);
             // Once a batch, or a program that always fails would fill the log.
             let (id, drop_on_error) = (&self.component_id, self.config.drop_on_error);
             tracing::warn!(component_id = %id, events = errors, drop_on_error, "the program failed, first with: {error}");
@@ -122,5 +123,29 @@ impl Remap {
         let mut changes = event.changes().cloned().unwrap_or_default();
         changes.set("metadata", Value::Object(BTreeMap::from([(DROPPED.to_owned(), Value::Object(why.into()))])));
         changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::Acknowledgement;
+
+    #[test]
+    fn events_on_which_the_program_fails_are_counted_whatever_becomes_of_them() {
+        for config in ["", "drop_on_error = true", "drop_on_error = true\nreroute_dropped = true"] {
+            let source = "source = 'if .a == 1 { abort } else { .a = to_int!(.a) }'";
+            let config: RemapConfig = toml::from_str(&format!("{source}\n{config}")).unwrap();
+            let mut remap = config.build(&BuildContext::new("it", None)).unwrap();
+            let mut builder = Batch::builder(Arc::default());
+            for value in [Value::Integer(1), Value::Integer(2), "x".into(), "y".into()] {
+                let mut members = Changes::default();
+                members.set("a", value);
+                builder.event(None, members);
+            }
+            let mut emitted = Emitted::default();
+            remap.transform(builder.build(Acknowledgement::none()), &mut emitted).unwrap();
+            assert_eq!(emitted.errors, 2, "{config:?}");
+        }
     }
 }

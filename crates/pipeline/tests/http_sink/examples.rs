@@ -88,6 +88,7 @@ async fn clickhouse_gets_rows_that_fit_the_table() {
         assert_eq!((request.method.as_str(), url.path()), ("POST", "/"));
         assert_eq!(query["query"], "INSERT INTO flow_logs FORMAT JSONEachRow");
         assert_eq!((&*query["async_insert"], &*query["wait_for_async_insert"]), ("1", "1"));
+        assert_eq!(query["input_format_skip_unknown_fields"], "0");
         assert_eq!(request.header("authorization"), "Basic ZGVmYXVsdDpodW50ZXIy");
         for object in objects(request) {
             assert_eq!(object.keys().map(String::as_str).collect::<BTreeSet<_>>(), columns);

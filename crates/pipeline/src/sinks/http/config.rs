@@ -185,6 +185,10 @@ impl SinkConfig for HttpConfig {
     fn outputs(&self) -> Vec<String> {
         vec![REJECTED.to_owned()]
     }
+
+    fn asks_a_uri(&self) -> bool {
+        true
+    }
 }
 
 /// No line of the file is shown, with the secrets that may be in it.
