@@ -27,6 +27,10 @@ impl SinkConfig for Unwell {
     fn build(&self, context: &BuildContext) -> Result<Box<dyn Sink>, BuildError> {
         Ok(Box::new(UnwellSink(context.healthcheck_uri.clone())))
     }
+
+    fn asks_a_uri(&self) -> bool {
+        true
+    }
 }
 
 struct UnwellSink(Option<String>);
