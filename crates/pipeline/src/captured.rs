@@ -245,7 +245,7 @@ fn record_of_line(text: &[u8], name: &str, index: usize) -> Option<Record> {
     }
     let mut line: Line<'_> = serde_json::from_slice(text).ok()?;
     let data = std::mem::take(&mut line.data);
-    line.record(data.as_bytes(), name, index)
+    line.record(data.trim().as_bytes(), name, index)
 }
 
 /// The same line with no data in it, and the data, which is nearly all of it: in base64 is nothing that JSON would have to be
@@ -253,7 +253,8 @@ fn record_of_line(text: &[u8], name: &str, index: usize) -> Option<Record> {
 fn without_data(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     const KEY: &[u8] = b"\"Data\":\"";
     let start = memchr::memmem::find(text, KEY)? + KEY.len();
-    if memchr::memrchr(b'{', &text[..start]) != Some(0) {
+    let is_alone = memchr::memrchr(b'{', &text[..start]) == Some(0) && memchr::memchr(b'\\', &text[..start]).is_none();
+    if !is_alone {
         return None;
     }
     let end = start + memchr::memchr(b'"', &text[start..])?;
@@ -281,7 +282,7 @@ impl Line<'_> {
             self.stream_name.unwrap_or_else(|| name.to_owned()),
             self.shard_id.unwrap_or_else(|| "-".to_owned()),
             self.sequence_number.unwrap_or_else(|| index.to_string()),
-            STANDARD.decode_to_vec(data.trim_ascii()).ok()?,
+            STANDARD.decode_to_vec(data).ok()?,
         );
         record.partition_key = self.partition_key;
         record.sub_sequence_number = self.sub_sequence_number;
@@ -318,7 +319,7 @@ fn captured(object: Map<String, Value>, name: &str, index: usize) -> Result<Reco
         partition_key: owned("PartitionKey"),
         approximate_arrival_timestamp: object.get("ApproximateArrivalTimestamp").cloned(),
     };
-    line.record(data.as_bytes(), name, index).ok_or("Data is no base64")
+    line.record(data.trim().as_bytes(), name, index).ok_or("Data is no base64")
 }
 
 /// Bytes that say nothing of where they come from.
@@ -362,6 +363,31 @@ mod tests {
         })
         .unwrap();
         seen
+    }
+
+    #[test]
+    fn a_line_says_the_same_whether_or_not_its_data_is_cut_out_first() {
+        for text in [
+            r#"{"Data":"QUJD","SequenceNumber":"7","StreamName":"s"}"#,
+            r#"{"SequenceNumber":"7","Data":" QUJD "}"#,
+            r#"{"foo\"Data":"QUJD","Data":""}"#,
+            r#"{"Error":"\"Data\":\"QQ==\"","Data":"QUJD"}"#,
+            r#"{"in":{"Data":"QUJD"},"Data":"QQ=="}"#,
+            r#"{"in":{"Data":"QUJD"}}"#,
+            r#"{"Data":"QUJD","Data":"QQ=="}"#,
+            r#"{"Data":"Q\/JD"}"#,
+            r#"{"Data":"QUJD\u00a0"}"#,
+            r#"{"Data":"no base64!"}"#,
+            r#"{"Data":null}"#,
+            "{\"Data\":\"QUJD\t\"}",
+            "{\"Data\":\"QUJD",
+        ] {
+            let expected = serde_json::from_str(text).ok().and_then(|mut line: Line<'_>| {
+                let data = std::mem::take(&mut line.data);
+                line.record(data.trim().as_bytes(), "file", 3)
+            });
+            assert_eq!(record_of_line(text.as_bytes(), "file", 3), expected, "{text}");
+        }
     }
 
     #[test]

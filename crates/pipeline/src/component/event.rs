@@ -62,6 +62,20 @@ impl Changes {
         members.filter(|(name, _)| !name.starts_with('%'))
     }
 
+    /// Metadata that was changed, with `%` in front of its names; `None` was removed.
+    #[cfg(feature = "transforms")]
+    pub(crate) fn metadata(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
+        let members = self.members.iter().map(|(name, value)| (&**name, value.as_ref()));
+        members.filter(|(name, _)| name.starts_with('%'))
+    }
+
+    /// Forgets what was changed of the parts of a space of metadata, `%space`, as for one that takes its place as a whole.
+    #[cfg(feature = "transforms")]
+    pub(crate) fn forget_parts_of(&mut self, space: &str) {
+        let is_part = |name: &str| name.strip_prefix(space).is_some_and(|rest| rest.starts_with('.'));
+        self.members.retain(|(name, _)| !is_part(name));
+    }
+
     fn put(&mut self, name: Arc<str>, value: Option<Value>) {
         match self.members.iter_mut().find(|(known, _)| *known == name) {
             Some((_, slot)) => *slot = value,

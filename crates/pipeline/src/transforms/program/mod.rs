@@ -67,7 +67,7 @@ impl Program {
         }
         // It looks at all of the event, and does not say so.
         let takes_all = source.contains("unnest");
-        let wanted = if takes_all { Wanted::all() } else { Wanted::of(compiled.program.info()) };
+        let wanted = Wanted::of(compiled.program.info(), takes_all);
         Ok(Program { compiled: compiled.program, runtime: Runtime::default(), target: EventTarget::new(), wanted })
     }
 
@@ -173,6 +173,46 @@ mod tests {
         let results = rewritten(".before = exists(.b); .b = 1; assert!(.a == 1)", &[("x", 1), ("a", 1)]);
         let [Err(Failed::Error(_)), Ok(second)] = &results[..] else { panic!("{results:?}") };
         assert!(second.members().any(|member| member == ("before", Some(&Value::Boolean(false)))), "{second:?}");
+    }
+
+    /// What programs, one behind the other, make of events of one member each: the member `out` of each.
+    fn outs(sources: &[&str], members: &[i64]) -> Vec<Option<Value>> {
+        let mut batch = {
+            let mut builder = Batch::builder(Arc::new(Formats::new()));
+            for value in members {
+                let mut changes = Changes::default();
+                changes.set("a", *value);
+                builder.event(None, changes);
+            }
+            builder.build(Acknowledgement::none())
+        };
+        for source in sources {
+            let mut program = Program::compile(source, "source").unwrap();
+            batch.rewrite(|event| program.rewrite(event).unwrap());
+        }
+        let out = |event: Event<'_>| event.get("out").map(|value| value.into_value());
+        batch.events().map(out).collect()
+    }
+
+    #[test]
+    fn metadata_is_what_programs_before_have_made_it_for_this_event_alone() {
+        let (x, null) = (Some(Value::from("x")), Some(Value::Null));
+        let (one, two) = (Some(Value::Integer(1)), Some(Value::Integer(2)));
+        let some = "if .a == 1 { %mine = \"x\" }";
+        for (sources, expected) in [
+            (&[some, ".out = %mine"][..], [x.clone(), null.clone()]),
+            (&["if .a == 1 { %mine.x = \"x\" }", ".out = %mine.x"], [x.clone(), null.clone()]),
+            (&["%mine.x = \"x\"", ".out = %mine.x; .all = encode_json(.)"], [x.clone(), x.clone()]),
+            (&["%mine.x = \"x\"", "m = object(%mine) ?? {}; .out = m.x"], [x.clone(), x.clone()]),
+            (&["%mine.x = \"x\"", "whole = %; m = object(%mine) ?? {}; .out = m.x"], [x.clone(), x.clone()]),
+            (&["%mine = {\"x\": 1}", "%mine.x = 2", ".out = %mine.x"], [two.clone(), two.clone()]),
+            (&["%mine.x = 2", "%mine = {\"x\": 1}", ".out = %mine.x"], [one.clone(), one.clone()]),
+            (&["%mine = {\"x\": 1}", "%mine.y = 2", "m = object(%mine) ?? {}; .out = m.x"], [one.clone(), one.clone()]),
+            (&[".out = exists(%x); % = {\"x\": 1}"], [Some(false.into()), Some(false.into())]),
+            (&[".out = .a; % = 5"], [one.clone(), two.clone()]),
+        ] {
+            assert_eq!(outs(sources, &[1, 2]), expected, "{sources:?}");
+        }
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl Metadata {
 }
 
 impl Wanted {
-    pub(super) fn of(program: &ProgramInfo) -> Self {
+    /// What a program looks at; with `takes_all`, which it does not say, at all there is.
+    pub(super) fn of(program: &ProgramInfo, mut takes_all: bool) -> Self {
         let mut members: Vec<KeyString> = Vec::new();
         let mut metadata = Vec::new();
         // What is assigned within a member changes what is there; what is assigned as a whole takes its place.
@@ -63,20 +64,21 @@ impl Wanted {
                     };
                     metadata.push(Metadata::new(space.clone(), name));
                 }
-                _ => return Wanted::all(),
+                _ => takes_all = true,
             }
+        }
+        if takes_all {
+            metadata.extend(Metadata::all());
+        }
+        metadata.sort();
+        metadata.dedup();
+        if takes_all {
+            return Wanted::All { metadata };
         }
         members.sort();
         members.dedup();
         let members = members.into_iter().map(|name| (name.clone(), field_of(&name))).collect();
-        metadata.sort();
-        metadata.dedup();
         Wanted::These { members, metadata }
-    }
-
-    /// All that an event has.
-    pub(super) fn all() -> Self {
-        Wanted::All { metadata: Metadata::all() }
     }
 
     /// The names, for tests.
@@ -106,6 +108,8 @@ pub(super) struct EventTarget {
     changes: Vec<Change>,
     /// Whether something is left in it of the event before that the next must not see.
     is_used: bool,
+    /// Whether the program has put something in the place of all metadata.
+    replaced_metadata: bool,
 }
 
 /// Something that a program changes.
@@ -160,7 +164,7 @@ impl EventTarget {
     pub(super) fn new() -> Self {
         let empty = || VrlValue::Object(ObjectMap::new());
         let inner = TargetValue { value: empty(), metadata: empty(), secrets: Secrets::default() };
-        EventTarget { inner, changes: Vec::new(), is_used: false }
+        EventTarget { inner, changes: Vec::new(), is_used: false, replaced_metadata: false }
     }
 
     fn clear(&mut self) {
@@ -171,7 +175,7 @@ impl EventTarget {
             }
         }
         self.changes.iter_mut().for_each(|change| change.is_made = false);
-        self.is_used = false;
+        (self.is_used, self.replaced_metadata) = (false, false);
     }
 
     /// Takes what `wanted` names from the event.
@@ -188,6 +192,8 @@ impl EventTarget {
                 for (name, field) in members {
                     put(object, name, event.get_known(name, *field));
                 }
+                // What the event before had of it is not looked for one by one.
+                data.clear();
                 for metadata in metadata {
                     put_metadata(data, metadata, event);
                 }
@@ -207,6 +213,14 @@ impl EventTarget {
                 }
                 for metadata in metadata {
                     put_metadata(data, metadata, event);
+                }
+                // What programs before have set, by whatever names.
+                for (name, _) in event.changes().into_iter().flat_map(Changes::metadata) {
+                    let (space, name) = match name[1..].split_once('.') {
+                        Some((space, name)) => (space, Some(name.into())),
+                        None => (&name[1..], None),
+                    };
+                    put_metadata(data, &Metadata::new(space.into(), name), event);
                 }
             }
         }
@@ -245,20 +259,28 @@ impl EventTarget {
                     set(changes, shared, value);
                 }
                 Changed::Metadata(data) => {
-                    let value = match &data.name {
-                        Some(name) => self.inner.metadata.get(&path([&data.space, name])),
-                        None => self.inner.metadata.get(&path([&data.space])),
-                    };
-                    set(changes, &data.path, value);
+                    let space = || self.inner.metadata.get(&path([&data.space]));
+                    let has_whole = changes.metadata().any(|(name, _)| *name == *data.whole);
+                    match &data.name {
+                        Some(name) if !has_whole => {
+                            set(changes, &data.path, self.inner.metadata.get(&path([&data.space, name])));
+                        }
+                        // A part of what was set as a whole changes that.
+                        _ => {
+                            changes.forget_parts_of(&data.whole);
+                            set(changes, &data.whole, space());
+                        }
+                    }
                     has_members_alone = false;
                 }
             }
         }
-        self.is_used = !has_members_alone;
+        self.is_used = !has_members_alone || self.replaced_metadata;
     }
 
     fn change(&mut self, path: &OwnedTargetPath) {
         self.is_used = true;
+        self.replaced_metadata |= path.prefix == PathPrefix::Metadata && path.path.segments.is_empty();
         match self.changes.iter_mut().find(|change| change.what.is_at(path)) {
             Some(change) => change.is_made = true,
             None => self.changes.extend(Changed::of(path).map(|what| Change { what, is_made: true })),
@@ -303,8 +325,13 @@ fn put_metadata(data: &mut ObjectMap, metadata: &Metadata, event: &Event<'_>) {
     match &metadata.name {
         Some(name) => set(name, event.get(&metadata.path)),
         None => {
-            for [_, name] in Event::METADATA.iter().filter(|[space, _]| *space == metadata.space.as_str()) {
-                set(&(*name).into(), event.get(&format!("{}.{name}", metadata.whole)));
+            let known = Event::METADATA.into_iter().filter(|[space, _]| *space == metadata.space.as_str());
+            let part = |name: &'_ str| {
+                name.strip_prefix(&*metadata.whole).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned)
+            };
+            let changed = event.changes().into_iter().flat_map(Changes::metadata).filter_map(|(name, _)| part(name));
+            for name in known.map(|[_, name]| name.to_owned()).chain(changed) {
+                set(&name.as_str().into(), event.get(&format!("{}.{name}", metadata.whole)));
             }
         }
     }
