@@ -40,7 +40,7 @@ impl Quarantine {
 impl Keeper for Quarantine {
     async fn keep(&self, component: &str, output: &str, batch: Batch) {
         let mut lines = Vec::new();
-        batch.events().for_each(|event| write(&event, component, output, &mut lines));
+        batch.for_each(|event| write(event, component, output, &mut lines));
         let day = Timestamp::now().strftime("%Y-%m-%d");
         let path = self.folder.join(format!("{component}.{output}-{day}.ndjson"));
         let (files, shown) = (self.files.clone(), path.display().to_string());

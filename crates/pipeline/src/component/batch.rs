@@ -97,17 +97,11 @@ struct Slot {
     /// Which of its events, or `NONE`.
     event: u32,
     /// Which of the known formats its flow log is found to have.
-    known_format: Option<u8>,
+    known_format: Option<&'static Format>,
     changes: Option<Box<Changes>>,
 }
 
 const NONE: u32 = u32::MAX;
-
-/// Which of the known formats it is.
-fn place_of(format: Option<&'static Format>) -> Option<u8> {
-    let format = format?;
-    Format::known().iter().position(|known| std::ptr::eq(known, format))?.try_into().ok()
-}
 
 /// Where the lines lie that make up a record: they are told apart by that, as how many are read together is chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +177,7 @@ impl Contents {
             formats: &self.formats,
             changes: slot.changes.as_deref(),
             flow: OnceCell::new(),
-            known_format: slot.known_format.and_then(|place| Format::known().get(usize::from(place))),
+            known_format: slot.known_format,
             index: (slot.event != NONE).then_some(slot.event),
         }
     }
@@ -250,7 +244,7 @@ impl Batch {
         self.slots.retain_mut(|slot| {
             let event = self.contents.event(slot);
             let is_kept = keep(&event);
-            slot.known_format = place_of(event.known_format());
+            slot.known_format = event.known_format();
             is_kept
         });
         self.left_out += before - self.slots.len();
@@ -275,7 +269,7 @@ impl Batch {
         for mut slot in std::mem::take(&mut self.slots) {
             let (fate, known_format) = {
                 let event = self.contents.event(&slot);
-                (fate(&event), place_of(event.known_format()))
+                (fate(&event), event.known_format())
             };
             slot.known_format = known_format;
             match fate {

@@ -58,15 +58,17 @@ impl Changes {
 
     /// The members that were changed, without metadata, in the order they were first set; `None` was removed.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
-        let members = self.members.iter().map(|(name, value)| (&**name, value.as_ref()));
-        members.filter(|(name, _)| !name.starts_with('%'))
+        self.all().filter(|(name, _)| !name.starts_with('%'))
     }
 
     /// Metadata that was changed, with `%` in front of its names; `None` was removed.
     #[cfg(feature = "transforms")]
     pub(crate) fn metadata(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
-        let members = self.members.iter().map(|(name, value)| (&**name, value.as_ref()));
-        members.filter(|(name, _)| name.starts_with('%'))
+        self.all().filter(|(name, _)| name.starts_with('%'))
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
+        self.members.iter().map(|(name, value)| (&**name, value.as_ref()))
     }
 
     /// Forgets what was changed of the parts of a space of metadata, `%space`, as for one that takes its place as a whole.

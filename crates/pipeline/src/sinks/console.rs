@@ -54,7 +54,7 @@ impl Sink for Console {
         let mut lines = Vec::new();
         while let Some(batch) = input.recv().await {
             lines.clear();
-            batch.events().for_each(|event| self.encoder.encode(&event, &mut lines));
+            batch.for_each(|event| self.encoder.encode(event, &mut lines));
             // Whoever reads may do so slowly, or not at all.
             let target = self.target;
             let written = tokio::task::spawn_blocking(move || write(target, &lines).map(|()| lines)).await;

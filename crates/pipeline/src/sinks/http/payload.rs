@@ -261,7 +261,7 @@ mod tests {
         let comma = r#"{ "method": "character_delimited", "character_delimited": { "delimiter": "," } }"#;
         let payload = Payload::new(Encoder::Json, &serde_json::from_str(comma).unwrap(), "", "").unwrap();
         let (batch, mut body) = (two_events(), payload.open());
-        batch.events().for_each(|event| payload.push(&event, &mut body));
+        batch.for_each(|event| payload.push(event, &mut body));
         let mut split = payload.split_last(&mut body);
         assert_eq!(closed(&payload, body), r#"[{"message":"m1"}]"#);
         payload.push(&batch.event(0).unwrap(), &mut split);

@@ -216,11 +216,8 @@ impl EventTarget {
                 }
                 // What programs before have set, by whatever names.
                 for (name, _) in event.changes().into_iter().flat_map(Changes::metadata) {
-                    let (space, name) = match name[1..].split_once('.') {
-                        Some((space, name)) => (space, Some(name.into())),
-                        None => (&name[1..], None),
-                    };
-                    put_metadata(data, &Metadata::new(space.into(), name), event);
+                    let space = name[1..].split('.').next().unwrap_or_default();
+                    put_metadata(data, &Metadata::new(space.into(), None), event);
                 }
             }
         }
@@ -259,7 +256,6 @@ impl EventTarget {
                     set(changes, shared, value);
                 }
                 Changed::Metadata(data) => {
-                    let space = || self.inner.metadata.get(&path([&data.space]));
                     let has_whole = changes.metadata().any(|(name, _)| *name == *data.whole);
                     match &data.name {
                         Some(name) if !has_whole => {
@@ -268,7 +264,7 @@ impl EventTarget {
                         // A part of what was set as a whole changes that.
                         _ => {
                             changes.forget_parts_of(&data.whole);
-                            set(changes, &data.whole, space());
+                            set(changes, &data.whole, self.inner.metadata.get(&path([&data.space])));
                         }
                     }
                     has_members_alone = false;
@@ -326,12 +322,10 @@ fn put_metadata(data: &mut ObjectMap, metadata: &Metadata, event: &Event<'_>) {
         Some(name) => set(name, event.get(&metadata.path)),
         None => {
             let known = Event::METADATA.into_iter().filter(|[space, _]| *space == metadata.space.as_str());
-            let part = |name: &'_ str| {
-                name.strip_prefix(&*metadata.whole).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned)
-            };
-            let changed = event.changes().into_iter().flat_map(Changes::metadata).filter_map(|(name, _)| part(name));
-            for name in known.map(|[_, name]| name.to_owned()).chain(changed) {
-                set(&name.as_str().into(), event.get(&format!("{}.{name}", metadata.whole)));
+            let changed = event.changes().into_iter().flat_map(Changes::metadata);
+            let changed = changed.filter_map(|(name, _)| name.strip_prefix(&*metadata.whole)?.strip_prefix('.'));
+            for name in known.map(|[_, name]| name).chain(changed) {
+                set(&name.into(), event.get(&format!("{}.{name}", metadata.whole)));
             }
         }
     }
