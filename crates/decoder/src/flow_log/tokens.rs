@@ -14,14 +14,14 @@ pub(super) struct Tokens<'a> {
     line: &'a str,
     /// The line and what stands behind it, so that words can be loaded.
     window: &'a [u8],
-    /// How many tokens there are. Each of them begins and ends within the line, at its ends or next to a space; only
-    /// [`Tokens::find`] writes these three.
+    /// How many tokens there are, if one space stands between each. Tokens begin and end within the line, at its ends or next to
+    /// a space; only [`Tokens::find`] writes these three.
     count: usize,
     /// Where what stands around tokens is: [`BEFORE`] the first, then the space or the end behind each. Those of the tokens
     /// are written, and nothing else: a whole table would take as long to write as it takes to find them.
     gaps: [MaybeUninit<u16>; PLACES],
-    /// Where each begins, if more than one space stands between some.
-    starts: Option<Box<[u16]>>,
+    /// From where to where each goes, if more than one space stands between some.
+    uneven: Option<Box<[(u16, u16)]>>,
 }
 
 /// Room for as many fields as there may be, and for all that a block may have, which are written in one go.
@@ -36,17 +36,20 @@ pub(super) const MAX_LEN: usize = u16::MAX as usize;
 impl<'a> Tokens<'a> {
     /// No line.
     pub(super) const NONE: Tokens<'a> =
-        Tokens { line: "", window: &[], count: 0, gaps: [MaybeUninit::uninit(); PLACES], starts: None };
+        Tokens { line: "", window: &[], count: 0, gaps: [MaybeUninit::uninit(); PLACES], uneven: None };
 
     /// Finds the tokens of `line`, which `window` must begin with, and tells how many there are: one more than fields there
     /// may be stands for any number above, and there are none in a line that is too long.
     #[inline]
     pub(super) fn find(&mut self, line: &'a str, window: &'a [u8]) -> usize {
         (self.line, self.window) = trim(line, window);
-        (self.count, self.starts) = (0, None);
+        (self.count, self.uneven) = (0, None);
         let found = match self.line.len() {
             0 | 0x1_0000.. => 0,
-            len => find_fields(self.window, len, &mut self.gaps).unwrap_or_else(|| self.find_any()),
+            len => match find_fields(self.window, len, &mut self.gaps) {
+                Some(found) => found,
+                None => return self.find_uneven(),
+            },
         };
         if found <= MAX_FIELDS {
             self.count = found;
@@ -66,10 +69,10 @@ impl<'a> Tokens<'a> {
 
     /// The same of any line.
     #[cold]
-    fn find_any(&mut self) -> usize {
-        let mut starts = Vec::new();
-        let found = find_fields_of_any(self.line, &mut starts, &mut self.gaps);
-        self.starts = Some(starts.into());
+    fn find_uneven(&mut self) -> usize {
+        let tokens = find_fields_of_any(self.line);
+        let found = tokens.len();
+        self.uneven = (found <= MAX_FIELDS).then(|| tokens.into());
         found
     }
 
@@ -77,17 +80,19 @@ impl<'a> Tokens<'a> {
     #[inline]
     fn range(&self, place: usize) -> (usize, usize) {
         if place >= self.count {
-            return (0, 0);
+            return self.uneven_range(place);
         }
-        // SAFETY: the gaps before and behind each of the tokens are written, and there is a start for each if there are any.
+        // SAFETY: the gaps before and behind each of the tokens are written.
         unsafe {
-            let end = self.gaps.get_unchecked(place + 1).assume_init();
-            let start = match &self.starts {
-                None => self.gaps.get_unchecked(place).assume_init().wrapping_add(1),
-                Some(starts) => *starts.get_unchecked(place),
-            };
-            (start.into(), end.into())
+            let before = self.gaps.get_unchecked(place).assume_init();
+            (before.wrapping_add(1).into(), self.gaps.get_unchecked(place + 1).assume_init().into())
         }
+    }
+
+    #[cold]
+    fn uneven_range(&self, place: usize) -> (usize, usize) {
+        let token = self.uneven.as_ref().and_then(|tokens| tokens.get(place));
+        token.map_or((0, 0), |&(start, end)| (start.into(), end.into()))
     }
 
     /// A token, nothing if there are fewer.
@@ -109,7 +114,7 @@ impl<'a> Tokens<'a> {
     /// The tokens, if chunks can be loaded from wherever one begins, and one space stands between each.
     #[inline]
     pub(super) fn padded(&self) -> Option<PaddedTokens<'_, 'a>> {
-        let is_padded = self.window.len() >= self.line.len() + BLOCK && self.starts.is_none();
+        let is_padded = self.window.len() >= self.line.len() + BLOCK && self.uneven.is_none();
         is_padded.then_some(PaddedTokens(self))
     }
 }
@@ -120,22 +125,8 @@ pub(super) struct PaddedTokens<'t, 'a>(&'t Tokens<'a>);
 
 impl<'a> PaddedTokens<'_, 'a> {
     #[inline(always)]
-    fn range(self, place: usize) -> (usize, usize) {
-        if place >= self.0.count {
-            return (0, 0);
-        }
-        // SAFETY: the gaps before and behind each of the tokens are written.
-        unsafe {
-            let before = self.0.gaps.get_unchecked(place).assume_init();
-            (before.wrapping_add(1).into(), self.0.gaps.get_unchecked(place + 1).assume_init().into())
-        }
-    }
-
-    #[inline(always)]
     pub(super) fn get(self, place: usize) -> &'a str {
-        let (start, end) = self.range(place);
-        // SAFETY: as in `Tokens::get`.
-        unsafe { self.0.line.get_unchecked(start..end) }
+        self.0.get(place)
     }
 
     /// A token, if it is no `-`.
@@ -155,7 +146,7 @@ impl<'a> PaddedTokens<'_, 'a> {
     /// The bytes that a token begins with, and its length.
     #[inline(always)]
     pub(super) fn chunk(self, place: usize) -> (&'a Chunk, usize) {
-        let (start, end) = self.range(place);
+        let (start, end) = self.0.range(place);
         // SAFETY: tokens lie within the line, and more bytes than a chunk has stand behind it.
         (unsafe { &*self.0.window.as_ptr().add(start).cast::<Chunk>() }, end - start)
     }
@@ -163,7 +154,7 @@ impl<'a> PaddedTokens<'_, 'a> {
     /// A token with more of the bytes that it begins with.
     #[inline(always)]
     pub(super) fn long(self, place: usize) -> LongToken<'a> {
-        let (start, _) = self.range(place);
+        let (start, _) = self.0.range(place);
         // SAFETY: as above.
         let chunk = unsafe { &*self.0.window.as_ptr().add(start).cast::<[u8; LONG_CHUNK]>() };
         LongToken { text: self.get(place), chunk }
@@ -232,20 +223,12 @@ fn find_fields(window: &[u8], len: usize, gaps: &mut [MaybeUninit<u16>; PLACES])
 }
 }
 
-/// The same of any line, of which it says where each field begins, too.
-fn find_fields_of_any(line: &str, starts: &mut Vec<u16>, gaps: &mut [MaybeUninit<u16>; PLACES]) -> usize {
-    let mut start = 0;
-    for token in line.split(' ') {
-        if !token.is_empty() {
-            if starts.len() == MAX_FIELDS {
-                return MAX_FIELDS + 1;
-            }
-            starts.push(start as u16);
-            gaps[starts.len()].write((start + token.len()) as u16);
-        }
-        start += token.len() + 1;
-    }
-    starts.len()
+/// From where to where each field of any line goes; of one with more fields than there may be, one more than that.
+fn find_fields_of_any(line: &str) -> Vec<(u16, u16)> {
+    let start = |token: &str| token.as_ptr().addr() - line.as_ptr().addr();
+    let tokens = line.split(' ').filter(|token| !token.is_empty());
+    let range = |token: &str| (start(token) as u16, (start(token) + token.len()) as u16);
+    tokens.map(range).take(MAX_FIELDS + 1).collect()
 }
 
 /// White space around the line, of which there mostly is none.
