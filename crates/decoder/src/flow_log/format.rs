@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use super::field::{Field, FieldKind};
-use super::layout::{ByKind, JsonKey, PlaceLook};
+use super::layout::{ByKind, JsonKey, PlaceLook, UsualNumbers};
 use super::record::{FlowLog, FlowLogError};
 
 /// How many fields a format may have. AWS documents 72, and nobody needs one twice.
@@ -47,7 +47,9 @@ struct Inner {
     looks: Vec<PlaceLook>,
     /// Whether AWS documents some of the columns not yet.
     has_unknown: bool,
+    usual_numbers: UsualNumbers,
     json_keys: Vec<JsonKey>,
+    json_end: JsonKey,
     /// How long the keys are together, and all else that is no token.
     json_len: usize,
 }
@@ -76,6 +78,11 @@ impl FormatColumn {
     /// What the field's values are; text if the field is unknown.
     pub fn kind(&self) -> FieldKind {
         self.kind
+    }
+
+    /// Whether its values are strings in JSON.
+    pub(super) fn is_quoted(&self) -> bool {
+        matches!(self.kind, FieldKind::Address | FieldKind::Text)
     }
 }
 
@@ -285,9 +292,21 @@ impl Format {
             columns.iter().enumerate().filter_map(|(place, column)| Some(PlaceLook::new(place, column.field?.look()?)));
         let looks = looks.collect();
         let has_unknown = columns.iter().any(|column| column.field.is_none());
-        let json_keys: Vec<JsonKey> = columns.iter().map(JsonKey::of).collect();
-        let json_len = json_keys.iter().map(JsonKey::len_with_quote).sum();
-        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, looks, has_unknown, json_keys, json_len })))
+        let usual_numbers = UsualNumbers::of(&columns);
+        let (json_keys, json_end) = JsonKey::all(&columns);
+        let json_len = json_keys.iter().chain([&json_end]).map(JsonKey::len).sum();
+        Ok(Format(Arc::new(Inner {
+            name,
+            columns,
+            places,
+            by_kind,
+            looks,
+            has_unknown,
+            usual_numbers,
+            json_keys,
+            json_end,
+            json_len,
+        })))
     }
 
     /// What values look like.
@@ -301,10 +320,15 @@ impl Format {
         &self.0.by_kind
     }
 
-    /// Of every column.
     #[inline]
-    pub(super) fn json_keys(&self) -> &[JsonKey] {
-        &self.0.json_keys
+    pub(super) fn usual_numbers(&self) -> &UsualNumbers {
+        &self.0.usual_numbers
+    }
+
+    /// What ends an object, and what stands before each column's value.
+    #[inline]
+    pub(super) fn json_keys(&self) -> (&JsonKey, &[JsonKey]) {
+        (&self.0.json_end, &self.0.json_keys)
     }
 
     /// How much longer than its tokens an object is.

@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use super::field::FieldKind;
 use super::format::{self, Format, MAX_FIELDS};
-use super::layout::JsonKey;
-use super::record::{FlowLog, FlowLogError, Value};
+use super::layout::{ByKind, JsonKey};
+use super::marks::LineMarks;
+use super::record::{FlowLog, FlowLogError, SMALLEST_MILLIS, Value};
 use super::tail::{self, Tail};
 use super::tokens::{LONG_CHUNK, PaddedTokens};
+use crate::number;
 use crate::scan::{Lanes, with_lanes};
 
 impl FlowLog<'_> {
@@ -27,13 +29,13 @@ impl FlowLog<'_> {
     /// # Errors
     ///
     /// [`FlowLogError::Value`] names the first value that is not of its field's kind; `out` is then as it was.
+    #[inline]
     pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), FlowLogError> {
         let format = self.format();
-        let plain = is_plain(self.window(), self.line().len());
-        let longest = if plain { self.line().len() } else { 6 * self.line().len() };
-        let room = format.json_len() + longest + ROOM_OF_FIELD * format.len() + LONG_CHUNK;
+        // What is escaped is up to six times as long.
+        let room = format.json_len() + 6 * self.line().len() + ROOM_OF_FIELD * format.len() + LONG_CHUNK;
         let written = tail::append(out, room, |tail| match self.padded() {
-            Some(tokens) => write_fields(self, tokens, plain, tail),
+            Some(tokens) => write_fields(self, tokens, tail),
             None => write_each(self, tail),
         });
         written.map_err(|place| {
@@ -43,88 +45,104 @@ impl FlowLog<'_> {
     }
 }
 
-/// What a field may take more than its key, its token and a quote: `null` for `-`.
-const ROOM_OF_FIELD: usize = 2;
-
-with_lanes! {
-fn is_plain(window: &[u8], len: usize) -> bool |lanes| {
-    lanes.is_plain(window, len)
-}
-}
+/// What a field may take more than its keys and its token: `null` for `-`.
+const ROOM_OF_FIELD: usize = 3;
 
 with_lanes! {
 /// Writes an object, or tells the place of the first value that is not of its field's kind.
-fn write_fields<'t>(
-    flow: &FlowLog<'_>, tokens: PaddedTokens<'_, '_>, plain: bool, tail: Tail<'t>,
-) -> Result<Tail<'t>, usize> |lanes| {
+fn write_fields<'t>(flow: &FlowLog<'_>, tokens: PaddedTokens<'_, '_>, tail: Tail<'t>) -> Result<Tail<'t>, usize> |lanes| {
     let format = flow.format();
-    let usual = usual_numbers(lanes, format, tokens);
-    let mut tail = tail;
-    for (place, (column, key)) in format.columns().iter().zip(format.json_keys()).enumerate() {
-        put_key(&mut tail, key);
-        let token = tokens.long(place);
-        let (chunk, len) = (token.chunk(), token.text().len());
-        match column.kind {
-            FieldKind::Integer { .. } | FieldKind::Time if usual[place] && (chunk[0] != b'0' || len == 1) => {
-                tail.put(chunk, len);
-            }
-            FieldKind::Address if lanes.ipv4(chunk, len).is_some() => {
-                tail.put(chunk, len);
-                tail.push(b'"');
-            }
-            FieldKind::Text if token.is_dash() => {
-                tail.pop(); // the quote
-                tail.put(b"null", 4);
-            }
-            FieldKind::Text if plain => {
-                match len {
-                    0..=LONG_CHUNK => tail.put(token.long_chunk(), len),
-                    _ => tail.extend(token.text().as_bytes()),
-                }
-                tail.push(b'"');
-            }
-            _ => tail = put_value(tail, flow, place)?,
+    let mut odd = [false; MAX_FIELDS];
+    let plain = find_odd(lanes, flow, tokens, &mut odd);
+    let (mut tail, mut open) = (tail, Open::AsUsual);
+    let (end, keys) = format.json_keys();
+    for (place, ((key, odd), token)) in keys.iter().zip(&odd).zip(tokens.all()).enumerate() {
+        put_key(&mut tail, key, open);
+        let len = token.text().len();
+        if *odd | (len > LONG_CHUNK) {
+            (tail, open) = put_value(tail, flow, place, plain)?;
+        } else {
+            tail.put(token.long_chunk(), len);
+            open = Open::AsUsual;
         }
     }
-    Ok(finish(tail))
+    put_key(&mut tail, end, open);
+    Ok(tail)
 }
 }
 
-/// Of every place, whether a number stands there which may be copied if it has no leading zeros.
+/// Finds the places at which there stands what may not be copied as it is, and whether the line can stand in a JSON string.
 #[inline(always)]
-fn usual_numbers<L: Lanes>(lanes: L, format: &Format, tokens: PaddedTokens<'_, '_>) -> [bool; MAX_FIELDS] {
-    let mut usual = [false; MAX_FIELDS];
-    for four in &format.by_kind().fours {
-        let right = tokens.four(lanes, four).right;
-        for (n, place) in four.places.into_iter().enumerate() {
-            usual[usize::from(place)] = right >> n & 1 == 1;
+fn find_odd<L: Lanes>(
+    lanes: L,
+    flow: &FlowLog<'_>,
+    tokens: PaddedTokens<'_, '_>,
+    odd: &mut [bool; MAX_FIELDS],
+) -> bool {
+    let format = flow.format();
+    let mut marks = LineMarks::none();
+    marks.look(lanes, flow.window(), flow.line().len(), |place| {
+        if let Some(odd) = odd.get_mut(place) {
+            *odd = true;
         }
+    });
+    let ByKind { addresses, texts, .. } = format.by_kind();
+    for place in addresses {
+        let (chunk, len) = tokens.chunk(usize::from(*place));
+        odd[usize::from(*place)] = lanes.ipv4(chunk, len).is_none();
     }
-    usual
+    if !marks.are_usual(format.usual_numbers(), tokens) {
+        find_odd_numbers(format, tokens, odd);
+    }
+    if !marks.is_plain {
+        texts.iter().for_each(|place| odd[usize::from(*place)] = true);
+    }
+    marks.is_plain
+}
+
+/// Looks at each number alone.
+#[cold]
+#[inline(never)]
+fn find_odd_numbers(format: &Format, tokens: PaddedTokens<'_, '_>, odd: &mut [bool; MAX_FIELDS]) {
+    for ((column, odd), token) in format.columns().iter().zip(odd).zip(tokens.all()) {
+        let max = match column.kind {
+            FieldKind::Integer { max } => max,
+            FieldKind::Time => SMALLEST_MILLIS - 1,
+            FieldKind::Address | FieldKind::Text => continue,
+        };
+        let (chunk, len) = (&token.long_chunk().as_chunks().0[0], token.text().len());
+        *odd = (chunk[0] == b'0' && len > 1) || number::integer(chunk, len).is_none_or(|number| number > max);
+    }
 }
 
 /// The same as [`write_fields`], of any line.
 fn write_each<'t>(flow: &FlowLog<'_>, mut tail: Tail<'t>) -> Result<Tail<'t>, usize> {
-    for (place, key) in flow.format().json_keys().iter().enumerate() {
-        put_key(&mut tail, key);
-        tail = put_value(tail, flow, place)?;
+    let mut open = Open::AsUsual;
+    let (end, keys) = flow.format().json_keys();
+    for (place, key) in keys.iter().enumerate() {
+        put_key(&mut tail, key, open);
+        (tail, open) = put_value(tail, flow, place, false)?;
     }
-    Ok(finish(tail))
+    put_key(&mut tail, end, open);
+    Ok(tail)
 }
 
-/// Puts the braces around members, the first of which has a comma before it, too.
-#[inline(always)]
-fn finish(mut tail: Tail<'_>) -> Tail<'_> {
-    tail.set_first(b'{');
-    tail.push(b'}');
-    tail
+/// Whether the value before a key has its quote still to come, where its field's values have quotes.
+#[derive(Clone, Copy)]
+enum Open {
+    AsUsual,
+    /// It was null.
+    Not,
 }
 
+/// Writes what stands between two values.
 #[inline(always)]
-fn put_key(tail: &mut Tail<'_>, key: &JsonKey) {
+fn put_key(tail: &mut Tail<'_>, key: &JsonKey, open: Open) {
+    let quote = matches!(open, Open::Not) as usize;
     match key {
-        JsonKey::Short { chunk, len } => tail.put(chunk, *len),
-        JsonKey::Long(key) => tail.extend(key.as_bytes()),
+        JsonKey::Short { chunk: [_, behind @ ..], len } if quote == 1 => tail.put(behind, len - 1),
+        JsonKey::Short { chunk: [first @ .., _], len } => tail.put::<LONG_CHUNK>(first, *len),
+        JsonKey::Long(key) => tail.extend(&key.as_bytes()[quote..]),
     }
 }
 
@@ -132,12 +150,14 @@ fn put_key(tail: &mut Tail<'_>, key: &JsonKey) {
 /// the loop above need not keep it in memory.
 #[cold]
 #[inline(never)]
-fn put_value<'t>(mut tail: Tail<'t>, flow: &FlowLog<'_>, place: usize) -> Result<Tail<'t>, usize> {
-    let kind = flow.format().columns()[place].kind;
+fn put_value<'t>(mut tail: Tail<'t>, flow: &FlowLog<'_>, place: usize, plain: bool) -> Result<(Tail<'t>, Open), usize> {
+    let column = &flow.format().columns()[place];
     match flow.value(place) {
         Value::Null => {
-            if matches!(kind, FieldKind::Address | FieldKind::Text) {
-                tail.pop(); // the quote
+            if column.is_quoted() {
+                tail.pop();
+                tail.extend(b"null");
+                return Ok((tail, Open::Not));
             }
             tail.extend(b"null");
         }
@@ -145,13 +165,11 @@ fn put_value<'t>(mut tail: Tail<'t>, flow: &FlowLog<'_>, place: usize) -> Result
             // Writing to a tail does not fail.
             let _ = write!(tail, "{number}");
         }
-        Value::Address(_) | Value::Text(_) => {
-            put_escaped(&mut tail, flow.token(place).as_bytes());
-            tail.push(b'"');
-        }
+        Value::Address(_) | Value::Text(_) if plain => tail.extend(flow.token(place).as_bytes()),
+        Value::Address(_) | Value::Text(_) => put_escaped(&mut tail, flow.token(place).as_bytes()),
         Value::Invalid(_) => return Err(place),
     }
-    Ok(tail)
+    Ok((tail, Open::AsUsual))
 }
 
 /// Writes at most six bytes for one.

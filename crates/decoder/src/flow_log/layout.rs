@@ -3,8 +3,10 @@
 use super::field::FieldKind;
 use super::format::FormatColumn;
 use super::look::{Glance, Look};
+use super::marks::text_as_number;
 use super::record::SMALLEST_MILLIS;
 use super::tokens::LONG_CHUNK;
+use crate::number::Chunk;
 
 /// The places in a line by the kind of what stands there: numbers in fours, which are read at once, and those left over.
 #[derive(Default)]
@@ -43,6 +45,45 @@ impl ByKind {
     }
 }
 
+/// What numbers are such that they may be copied: no longer than the largest that is usual, and digits alone.
+#[derive(Default)]
+pub(super) struct UsualNumbers {
+    /// The first and the last of places next to each other, at which numbers stand.
+    pub(super) runs: Vec<[u8; 2]>,
+    /// Places of numbers of at most 8 digits, and the largest of each, as [`text_as_number`] has it.
+    pub(super) short: Vec<(u8, u64)>,
+    /// Places of other numbers, and how many digits those have that are all below the largest.
+    pub(super) long: Vec<(u8, u8)>,
+}
+
+impl UsualNumbers {
+    pub(super) fn of(columns: &[FormatColumn]) -> UsualNumbers {
+        let mut numbers = UsualNumbers::default();
+        for (place, column) in (0..).zip(columns) {
+            let max = match column.kind {
+                FieldKind::Integer { max } => max,
+                FieldKind::Time => SMALLEST_MILLIS - 1,
+                FieldKind::Address | FieldKind::Text => continue,
+            };
+            match numbers.runs.last_mut() {
+                Some([_, last]) if *last + 1 == place => *last = place,
+                _ => numbers.runs.push([place; 2]),
+            }
+            let text = max.to_string();
+            let mut chunk: Chunk = [0; 16];
+            match chunk[..8].get_mut(..text.len()) {
+                Some(first) => {
+                    first.copy_from_slice(text.as_bytes());
+                    numbers.short.push((place, text_as_number(&chunk, text.len())));
+                }
+                // Of all nines, one digit more would do; no largest number is but that of times.
+                None => numbers.long.push((place, text.len() as u8 - u8::from(!text.bytes().all(|byte| byte == b'9')))),
+            }
+        }
+        numbers
+    }
+}
+
 /// What the values at a place look like.
 #[derive(Debug)]
 pub(super) struct PlaceLook {
@@ -57,31 +98,42 @@ impl PlaceLook {
     }
 }
 
-/// A column's key in JSON: a comma, the name in quotes, a colon; and before text and addresses another quote.
+/// What stands in JSON between two values, or before the first or behind the last: the quote that ends a text, a comma or brace, the
+/// next key and a colon, the quote that begins a text.
 pub(super) enum JsonKey {
-    /// As many bytes as are copied at once, and how many are the key.
+    /// As many bytes as are copied at once behind a quote, and how many there are.
     Short {
-        chunk: [u8; LONG_CHUNK],
+        chunk: [u8; 1 + LONG_CHUNK],
         len: usize,
     },
     Long(String),
 }
 
 impl JsonKey {
-    pub(super) fn of(column: &FormatColumn) -> JsonKey {
-        let quote = if matches!(column.kind, FieldKind::Address | FieldKind::Text) { "\"" } else { "" };
-        let key = format!(",\"{}\":{quote}", column.name());
-        let (mut chunk, len) = ([0; LONG_CHUNK], key.len());
-        match chunk.get_mut(..len) {
+    /// One for each column, before its value, and what ends the object.
+    pub(super) fn all(columns: &[FormatColumn]) -> (Vec<JsonKey>, JsonKey) {
+        let quote = |column: Option<&FormatColumn>| if column.is_some_and(FormatColumn::is_quoted) { "\"" } else { "" };
+        let mut before: Option<&FormatColumn> = None;
+        let mut keys = Vec::with_capacity(columns.len());
+        for column in columns {
+            let between = if before.is_none() { '{' } else { ',' };
+            keys.push(JsonKey::of(format!("{}{between}\"{}\":{}", quote(before), column.name(), quote(Some(column)))));
+            before = Some(column);
+        }
+        (keys, JsonKey::of(format!("{}}}", quote(before))))
+    }
+
+    fn of(key: String) -> JsonKey {
+        let (mut chunk, len) = ([0; 1 + LONG_CHUNK], key.len());
+        match chunk[..LONG_CHUNK].get_mut(..len) {
             Some(first) => first.copy_from_slice(key.as_bytes()),
             None => return JsonKey::Long(key),
         }
         JsonKey::Short { chunk, len }
     }
 
-    /// How long the key is, and a quote behind the value.
-    pub(super) fn len_with_quote(&self) -> usize {
-        1 + match self {
+    pub(super) fn len(&self) -> usize {
+        match self {
             JsonKey::Short { len, .. } => *len,
             JsonKey::Long(key) => key.len(),
         }

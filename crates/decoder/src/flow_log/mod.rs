@@ -27,6 +27,7 @@ mod formats;
 mod json;
 mod layout;
 mod look;
+mod marks;
 mod names;
 mod record;
 #[cfg(feature = "serde")]

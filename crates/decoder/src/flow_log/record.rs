@@ -97,8 +97,9 @@ impl<'a> FlowLog<'a> {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn new(format: &'a Format) -> FlowLog<'a> {
-        FlowLog { format, tokens: Tokens::NONE }
+        FlowLog { format, tokens: Tokens::none() }
     }
 
     /// Reads an event's message in place of the line before, also if a forwarder wrapped it in `{"message":"..."}`. Values

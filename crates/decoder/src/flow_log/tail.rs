@@ -48,12 +48,6 @@ impl Tail<'_> {
     pub(super) fn pop(&mut self) {
         self.len = self.len.saturating_sub(1);
     }
-
-    /// Writes the first byte once more.
-    #[inline(always)]
-    pub(super) fn set_first(&mut self, byte: u8) {
-        self.room[0].write(byte);
-    }
 }
 
 impl fmt::Write for Tail<'_> {

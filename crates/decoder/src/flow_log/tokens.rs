@@ -35,8 +35,11 @@ pub(super) const MAX_LEN: usize = u16::MAX as usize;
 
 impl<'a> Tokens<'a> {
     /// No line.
-    pub(super) const NONE: Tokens<'a> =
-        Tokens { line: "", window: &[], count: 0, gaps: [MaybeUninit::uninit(); PLACES], uneven: None };
+    #[inline(always)]
+    pub(super) fn none() -> Self {
+        // A constant would be copied, all of it.
+        Tokens { line: "", window: &[], count: 0, gaps: [const { MaybeUninit::uninit() }; PLACES], uneven: None }
+    }
 
     /// Finds the tokens of `line`, which `window` must begin with, and tells how many there are: one more than fields there
     /// may be stands for any number above, and there are none in a line that is too long.
@@ -104,6 +107,20 @@ impl<'a> Tokens<'a> {
         unsafe { self.line.get_unchecked(start..end) }
     }
 
+    /// A token and what it begins with.
+    ///
+    /// # Safety
+    ///
+    /// The line must be padded, and a token have that range.
+    #[inline(always)]
+    unsafe fn long(&self, (start, end): (usize, usize)) -> LongToken<'a> {
+        // SAFETY: tokens lie within the line, with a space or nothing around them, and a block stands behind it.
+        unsafe {
+            let chunk = &*self.window.as_ptr().add(start).cast::<[u8; LONG_CHUNK]>();
+            LongToken { text: self.line.get_unchecked(start..end), chunk }
+        }
+    }
+
     /// The bytes that a token begins with, if there are as many, and its length.
     #[inline]
     pub(super) fn chunk(&self, place: usize) -> Option<(&'a Chunk, usize)> {
@@ -123,10 +140,17 @@ impl<'a> Tokens<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct PaddedTokens<'t, 'a>(&'t Tokens<'a>);
 
-impl<'a> PaddedTokens<'_, 'a> {
+impl<'t, 'a> PaddedTokens<'t, 'a> {
+    #[cfg(feature = "arrow")]
     #[inline(always)]
     pub(super) fn get(self, place: usize) -> &'a str {
         self.0.get(place)
+    }
+
+    /// From where to where in the line a token goes.
+    #[inline(always)]
+    pub(super) fn range(self, place: usize) -> (usize, usize) {
+        self.0.range(place)
     }
 
     /// A token, if it is no `-`.
@@ -146,7 +170,7 @@ impl<'a> PaddedTokens<'_, 'a> {
     /// The bytes that a token begins with, and its length.
     #[inline(always)]
     pub(super) fn chunk(self, place: usize) -> (&'a Chunk, usize) {
-        let (start, end) = self.0.range(place);
+        let (start, end) = self.range(place);
         // SAFETY: tokens lie within the line, and more bytes than a chunk has stand behind it.
         (unsafe { &*self.0.window.as_ptr().add(start).cast::<Chunk>() }, end - start)
     }
@@ -154,11 +178,25 @@ impl<'a> PaddedTokens<'_, 'a> {
     /// A token with more of the bytes that it begins with.
     #[inline(always)]
     pub(super) fn long(self, place: usize) -> LongToken<'a> {
-        let (start, _) = self.0.range(place);
         // SAFETY: as above.
-        let chunk = unsafe { &*self.0.window.as_ptr().add(start).cast::<[u8; LONG_CHUNK]>() };
-        LongToken { text: self.get(place), chunk }
+        unsafe { self.0.long(self.range(place)) }
     }
+
+    /// All tokens, in order, with more of the bytes that they begin with.
+    #[inline(always)]
+    pub(super) fn all(self) -> impl Iterator<Item = LongToken<'a>> + use<'t, 'a> {
+        let gaps = if self.0.count == 0 { &[] } else { &self.0.gaps[..=self.0.count] };
+        // SAFETY: the gaps before and behind each of the tokens are written.
+        let gaps = unsafe { gaps.assume_init_ref() };
+        // SAFETY: as above.
+        gaps.array_windows().map(move |gaps| unsafe { self.0.long(range(*gaps)) })
+    }
+}
+
+/// From where to where a token goes that stands between two gaps.
+#[inline(always)]
+fn range([before, behind]: [u16; 2]) -> (usize, usize) {
+    (before.wrapping_add(1).into(), behind.into())
 }
 
 /// Most tokens are no longer than this, and copying a fixed size needs no call.
@@ -180,11 +218,6 @@ impl<'a> LongToken<'a> {
     #[inline(always)]
     pub(super) fn long_chunk(self) -> &'a [u8; LONG_CHUNK] {
         self.chunk
-    }
-
-    #[inline(always)]
-    pub(super) fn chunk(self) -> &'a Chunk {
-        &self.chunk.as_chunks().0[0]
     }
 
     #[inline(always)]

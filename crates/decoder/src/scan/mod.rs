@@ -65,24 +65,6 @@ pub(crate) trait Lanes: Copy {
     fn specials(self, block: &[u8; BLOCK]) -> u64 {
         self.equal(block, b'"') | self.equal(block, b'\\') | self.below(block, 0x20)
     }
-
-    /// Whether the first `len` bytes can stand in a JSON string as they are.
-    #[inline(always)]
-    fn is_plain(self, bytes: &[u8], len: usize) -> bool {
-        let mut at = 0;
-        while at < len {
-            let special = match block(bytes, at) {
-                Some(block) => self.specials(block),
-                None => Words.specials(&last_block(bytes, at)),
-            };
-            let within = if len - at < BLOCK { (1 << (len - at)) - 1 } else { u64::MAX };
-            if special & within != 0 {
-                return false;
-            }
-            at += BLOCK;
-        }
-        true
-    }
 }
 
 /// The 64 bytes at `at`, if there are as many.
@@ -171,11 +153,11 @@ macro_rules! with_lanes {
 
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2,bmi1,bmi2")]
+                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
                 fn for_avx2 $(<$life>)? (lanes: $crate::scan::Avx2, $($arg: $type),*) -> $result {
                     body(lanes, $($arg),*)
                 }
-                #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi1,bmi2")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
                 fn for_avx512 $(<$life>)? (lanes: $crate::scan::Avx512, $($arg: $type),*) -> $result {
                     body(lanes, $($arg),*)
                 }
@@ -222,8 +204,6 @@ mod tests {
         let set: Vec<u16> = (0..64).filter(|n| mask >> n & 1 == 1).map(|n| n + 1000).collect();
         prop_assert_eq!(&positions[..set.len()], &set);
         let len = at.min(bytes.len());
-        let plain = bytes[..len].iter().all(|byte| *byte >= 0x20 && !b"\"\\".contains(byte));
-        prop_assert_eq!(lanes.is_plain(bytes, len), plain);
         let padded = [bytes, &[0; BLOCK]].concat();
         let mut marks = Marks::new(lanes, &padded, len);
         let mut from = len;
