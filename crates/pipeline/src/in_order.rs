@@ -1,6 +1,7 @@
 //! Work that is done on all processors, and comes in order.
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -20,7 +21,10 @@ impl<T: Send + 'static> InOrder<T> {
     /// How many pieces should be under way at most: as many as there are processors. More take memory, and more of what one
     /// processor has at hand to another.
     pub(crate) fn most() -> usize {
-        std::thread::available_parallelism().map_or(1, usize::from)
+        // Asking reads several files each time.
+        static PROCESSORS: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+        *PROCESSORS
     }
 
     /// Whether nothing is under way.

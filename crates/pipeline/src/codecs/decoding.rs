@@ -105,6 +105,7 @@ impl RecordDecoder {
             tracing::warn!(stream = %record.stream, sequence_number = %record.sequence_number, %error, "undecodable");
             aside.event(Some(&record), as_captured(&record, &error));
         }
+        let mut all = Vec::with_capacity(whole.len());
         for (record, lines) in whole {
             let mut decoded = self.pool.take();
             // Containers were opened where records were read.
@@ -113,6 +114,10 @@ impl RecordDecoder {
                 tracing::warn!(shard = %record.shard_id, sequence_number = %record.sequence_number, %error, "undecodable");
                 aside.event(Some(&record), as_captured(&record, &error.to_string()));
             }
+            all.push((record, decoded, lines));
+        }
+        batch.reserve(all.len(), all.iter().map(|(_, decoded, _)| decoded.events().len()).sum());
+        for (record, decoded, lines) in all {
             match lines {
                 Some(lines) => batch.lines(record, decoded, lines),
                 None => batch.record(record, decoded),

@@ -370,6 +370,13 @@ impl BatchBuilder {
         BatchBuilder { records, lines, formats, slots, bytes: 0, changed: 0, decoded: 0, text: 0, origin: None, pool }
     }
 
+    /// Makes room for so many records, which have so many events together.
+    #[cfg(feature = "codecs")]
+    pub(crate) fn reserve(&mut self, records: usize, events: usize) {
+        self.records.reserve(records);
+        self.slots.reserve(events);
+    }
+
     /// Adds a record's events.
     pub fn record(&mut self, record: Record, decoded: Decoded) {
         // More than four thousand million would not fit into memory.

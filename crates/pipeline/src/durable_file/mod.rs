@@ -5,15 +5,18 @@
 
 #![allow(clippy::disallowed_types, reason = "what is inflated here is counted, not kept")]
 
+mod appended;
+
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::bufread::GzDecoder;
 use tokio::time::Instant;
 
+use self::appended::{Appended, Waiting};
 use crate::component::ComponentError;
 use crate::compression::{Compression, pass_over_zstd_frame};
 
@@ -23,9 +26,9 @@ pub(crate) struct DurableFile {
     path: PathBuf,
     /// Whether what ends in no line feed was cut off.
     is_lines: bool,
-    file: Option<File>,
-    /// What is to be appended, in order.
-    lines: Vec<Vec<u8>>,
+    file: Option<Appended>,
+    /// What is to be appended.
+    lines: Waiting,
     /// What that was in, once it was appended.
     spare: Vec<Vec<u8>>,
     /// How long it was after the last write that succeeded.
@@ -45,7 +48,7 @@ impl DurableFile {
             path,
             is_lines: true,
             file: None,
-            lines: Vec::new(),
+            lines: Waiting::default(),
             spare: Vec::new(),
             len: 0,
             lengths: Lengths::default(),
@@ -86,16 +89,15 @@ impl DurableFile {
         self.used = now;
         // What a disk lost that was to be flushed does not come back, whatever it says when it is asked again: that is the end,
         // also where it had no room.
-        let committed = self.append(compression).and_then(|()| self.sync().map_err(io::Error::other));
+        let committed = self.append(compression, true).and_then(|()| self.sync().map_err(io::Error::other));
         committed.map_err(|error| self.failed(error))
     }
 
-    /// Appends the lines without waiting for the disk, while the processor still has them at hand. What is compressed waits
+    /// Appends what is worth it without waiting for the disk, while the processor still has it at hand. What is compressed waits
     /// for the commit, which is a member of its own.
     pub(crate) fn write(&mut self, compression: Compression) -> Result<(), ComponentError> {
         if compression == Compression::None {
-            self.append(compression).map_err(|error| self.failed(error))?;
-            self.is_written = true;
+            self.append(compression, false).map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
@@ -113,6 +115,8 @@ impl DurableFile {
     /// Gives the file another name, under which nothing may be; the next commit begins a new one. To be called behind a
     /// commit: whenever the process ends, all that was committed is under the one name or the other, once.
     pub(crate) fn publish(&mut self, name: &Path) -> Result<(), ComponentError> {
+        // Which gives back the room that it has not filled, as long as nobody else looks at it.
+        self.file = None;
         let published = match fs::rename(&self.path, name) {
             // Somebody else has given it one.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -122,7 +126,7 @@ impl DurableFile {
             let text = format!("cannot give {} the name {}", self.path.display(), name.display());
             ComponentError::new(text).caused_by(error)
         })?;
-        (self.file, self.len, self.begun) = (None, 0, None);
+        (self.len, self.begun) = (0, None);
         Ok(())
     }
 
@@ -135,11 +139,11 @@ impl DurableFile {
 
     /// Whether anything waits for a commit.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.is_written || !self.lines.is_empty()
+        self.is_written || self.lines.bytes() > 0
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), File::sync_data)?;
+        self.file.as_ref().map_or(Ok(()), |file| file.file().sync_data())?;
         self.is_written = false;
         Ok(())
     }
@@ -148,8 +152,9 @@ impl DurableFile {
         ComponentError::new(format!("cannot write to {}", self.path.display())).caused_by(error)
     }
 
-    /// Where it fails the lines are still there, and the file is as it was: it may be tried again.
-    fn append(&mut self, compression: Compression) -> io::Result<()> {
+    /// Appends all lines, or whole pieces of them. Where it fails the lines are still there, and the file is as it was: it may be
+    /// tried again.
+    fn append(&mut self, compression: Compression, all: bool) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
@@ -159,32 +164,37 @@ impl DurableFile {
                 let age = metadata.created().ok().and_then(|created| created.elapsed().ok()).unwrap_or_default();
                 let now = Instant::now();
                 self.begun.get_or_insert(if self.len == 0 { now } else { now.checked_sub(age).unwrap_or(now) });
-                self.file.insert(file)
+                self.file.insert(Appended::new(file))
             }
         };
+        let bytes = if all { self.lines.bytes() } else { self.lines.whole_pieces(self.len) };
         let written = match compression {
-            Compression::None => self.lines.iter().try_for_each(|lines| file.write_all(lines)),
-            // A member, or a frame, of its own.
-            Compression::Gzip | Compression::Zstd => file.write_all(&compression.compress(&self.lines.concat())?),
+            Compression::None => file.append(&self.lines, bytes, self.len),
+            Compression::Gzip | Compression::Zstd => {
+                // A member, or a frame, of its own.
+                let mut member = Waiting::default();
+                member.push(compression.compress(&self.lines.joined())?);
+                file.append(&member, member.bytes(), self.len)
+            }
         };
         if let Err(error) = written {
             self.step_back()?;
             return Err(error);
         }
-        self.len = file.metadata()?.len();
-        self.lines.iter_mut().for_each(Vec::clear);
+        self.len = file.file().metadata()?.len();
+        self.is_written |= bytes > 0;
         // Whoever does not take them has no use for them.
         self.spare.clear();
-        self.spare.append(&mut self.lines);
+        self.lines.advance(bytes, &mut self.spare);
         Ok(())
     }
 
     /// Removes what was written in part, and lets go of the file, which may be moved meanwhile.
     fn step_back(&mut self) -> io::Result<()> {
-        if let Some(file) = &self.file
-            && file.metadata()?.len() > self.len
+        if let Some(file) = &mut self.file
+            && file.file().metadata()?.len() > self.len
         {
-            file.set_len(self.len)?;
+            file.cut(self.len)?;
         }
         if self.is_written {
             self.sync()?;
