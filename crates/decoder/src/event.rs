@@ -97,6 +97,7 @@ impl<'a> Event<'a> {
     }
 
     /// `extractedFields`, present if the filter's pattern names fields.
+    #[inline]
     pub fn extracted_fields(&self) -> Option<ExtractedFields<'a>> {
         let json = self.get(self.event.extracted_fields)?;
         Some(ExtractedFields::new(json, self.decoded.text.with_window(self.event.extracted_fields).1))
@@ -124,6 +125,7 @@ impl<'a> Event<'a> {
     }
 
     /// Writes the [flow log](Self::flow_log), if the message is one, as [`FlowLog::write_json`] does.
+    #[inline]
     pub(crate) fn write_flow_log_json(&self, out: &mut Vec<u8>) -> Option<()> {
         match self.header() {
             Some(format) => self.flow_log_of(format).ok()?.write_json(out).ok(),

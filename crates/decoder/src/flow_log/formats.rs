@@ -116,6 +116,7 @@ impl Formats {
     /// assert_eq!(json, br#"{"dstport":443,"action":"REJECT"}"#);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn write_json(&self, event: &Event<'_>, out: &mut Vec<u8>) -> Option<Result<(), FlowLogError>> {
         match self.given(event, |flow| flow.write_json(out)) {
             None if self.may_infer(event) => event.write_flow_log_json(out).map(Ok),

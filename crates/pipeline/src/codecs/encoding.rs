@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::json::{Shape, TimestampFormat, cell, json_object};
+use super::json::{Shape, TimestampFormat, cell, json_lines, json_object};
 use super::native::{message, native, raw_message};
 use super::template::Template;
-use crate::component::{Event, Problem, Value, ValueRef};
+use crate::component::{Batch, Event, Problem, Value, ValueRef};
 use crate::rows::column::Cell;
 use crate::rows::encode;
 
@@ -135,6 +135,14 @@ impl Encoder {
         self.encode_alone(event, out);
         if self.is_lines() {
             out.push(b'\n');
+        }
+    }
+
+    /// Appends all events of a batch as they stand among others.
+    pub(crate) fn encode_all(&self, batch: &Batch, out: &mut Vec<u8>) {
+        match self {
+            Encoder::Json => json_lines(batch, out),
+            _ => batch.for_each(|event| self.encode(event, out)),
         }
     }
 

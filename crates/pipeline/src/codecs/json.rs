@@ -2,10 +2,12 @@
 
 use std::io::Write;
 
+use kinesis_logs_decoder::Event as LogEvent;
+use kinesis_logs_decoder::flow_log::{Format, Formats};
 use serde::Deserialize;
 
 use super::field::FieldPath;
-use crate::component::{Changes, Event, Problem, Value, ValueRef, flow_value, value_ref};
+use crate::component::{Batch, Changes, Event, Problem, Value, ValueRef, flow_value, value_ref};
 use crate::rows::column::Cell;
 use crate::rows::encode;
 
@@ -118,6 +120,32 @@ pub(super) fn json_object(event: &Event<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// The objects of all events of a batch, each with a line feed behind it.
+pub(super) fn json_lines(batch: &Batch, out: &mut Vec<u8>) {
+    let formats = batch.formats();
+    let read = |out: &mut Vec<u8>, read: &LogEvent<'_>, known: Option<&Format>| {
+        let is_flow_log = copied(read, known, formats, out);
+        if is_flow_log {
+            out.push(b'\n');
+        }
+        is_flow_log
+    };
+    batch.for_each_read(out, read, |out, event| {
+        json_object(event, out);
+        out.push(b'\n');
+    });
+}
+
+/// Writes an event that nobody changed, if it is a flow log that shows its fields: they are copied from where they lie.
+#[inline]
+fn copied(read: &LogEvent<'_>, known: Option<&Format>, formats: &Formats, out: &mut Vec<u8>) -> bool {
+    let written = |out| match known {
+        Some(format) => read.flow_log_of(format).and_then(|flow| flow.write_json(out)).is_ok(),
+        None => matches!(formats.write_json(read, out), Some(Ok(()))),
+    };
+    read.extracted_fields().is_none() && written(out)
+}
+
 /// Writes the event, if it is a flow log that shows its fields: many times as fast as going through its members.
 fn flow_log(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
     let is_replaced = event.changes().is_some_and(Changes::is_replaced);
@@ -125,11 +153,7 @@ fn flow_log(event: &Event<'_>, out: &mut Vec<u8>) -> bool {
         return false;
     };
     let formats = event.formats();
-    // What nobody changed is copied from where it lies.
-    let copy = |out: &mut Vec<u8>| match event.known_format() {
-        Some(format) => read.flow_log_of(format).and_then(|flow| flow.write_json(out)).is_ok(),
-        None => matches!(formats.write_json(read, out), Some(Ok(()))),
-    };
+    let copy = |out: &mut Vec<u8>| copied(read, event.known_format(), formats, out);
     let Some(changes) = event.changes() else { return copy(out) };
     // A header may name any fields.
     if read.header().is_none() && changes.members().all(|(name, _)| !formats.may_have(name)) {

@@ -233,6 +233,33 @@ impl Batch {
         }
     }
 
+    /// The same with `to`, and faster where events are taken as they were read: `read` sees those that nobody changed, and the format
+    /// that is known of them; `look` sees the others, and what `read` does not take.
+    #[cfg(feature = "codecs")]
+    pub(crate) fn for_each_read<T>(
+        &self,
+        to: &mut T,
+        mut read: impl FnMut(&mut T, &LogEvent<'_>, Option<&'static Format>) -> bool,
+        mut look: impl FnMut(&mut T, &Event<'_>),
+    ) {
+        for slot in &self.slots {
+            if slot.changes.is_none()
+                && let Some((_, decoded)) = self.contents.records.get(slot.record as usize)
+                && let Some(event) = decoded.event(slot.event as usize)
+                && read(to, &event, slot.known_format)
+            {
+                continue;
+            }
+            look(to, &self.contents.event(slot));
+        }
+    }
+
+    /// The formats of its flow logs.
+    #[cfg(feature = "codecs")]
+    pub(crate) fn formats(&self) -> &Formats {
+        &self.contents.formats
+    }
+
     /// One of the events.
     pub fn event(&self, index: usize) -> Option<Event<'_>> {
         self.slots.get(index).map(|slot| self.contents.event(slot))

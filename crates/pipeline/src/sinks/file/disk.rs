@@ -170,7 +170,7 @@ impl Disk {
             Ok(()) => {
                 self.wait = FIRST_WAIT;
                 self.spare.extend(files.take_spare());
-                self.spare.truncate(InOrder::<()>::most());
+                self.spare.truncate(2 + InOrder::<()>::most());
                 if work == Work::Commit {
                     self.complete = files.next_complete(Instant::now());
                     self.acknowledgements.drain(..).for_each(|batch| batch.answer(Outcome::Delivered));

@@ -46,30 +46,41 @@ impl LineEncoder {
     pub(super) fn lines(&mut self, mut batch: Batch, buffer: Vec<u8>) -> Lines {
         let acknowledgement = batch.take_acknowledgement();
         let now = Timestamp::now();
-        // Flow logs as JSON are a quarter larger than their envelopes. Growing on the way would take twice as much.
-        let mut buffer = buffer;
-        buffer.reserve(batch.event_bytes().saturating_mul(4) / 3);
+        let mut buffer = with_room(buffer, batch.event_bytes());
+        if self.template.is_fixed()
+            && let Some(first) = batch.event(0)
+        {
+            let path = self.template.path(&first, now).to_owned();
+            self.encoder.encode_all(&batch, &mut buffer);
+            return Lines { of_files: vec![(path, buffer)], acknowledgement };
+        }
         let mut buffer = Some(buffer);
         let mut of_files: Vec<(PathBuf, Vec<u8>)> = Vec::new();
         let mut places: HashMap<PathBuf, usize> = HashMap::new();
         let mut place = 0;
-        let is_fixed = self.template.is_fixed();
         batch.for_each(|event| {
-            if !is_fixed || of_files.is_empty() {
-                let path = self.template.path(event, now);
-                // Mostly the same as before, which is seen sooner than looked up.
-                if of_files.get(place).is_none_or(|(current, _)| current.as_os_str() != path.as_os_str()) {
-                    place = places.get(path).copied().unwrap_or(of_files.len());
-                    if place == of_files.len() {
-                        places.insert(path.to_owned(), place);
-                        of_files.push((path.to_owned(), buffer.take().unwrap_or_default()));
-                    }
+            let path = self.template.path(event, now);
+            // Mostly the same as before, which is seen sooner than looked up.
+            if of_files.get(place).is_none_or(|(current, _)| current.as_os_str() != path.as_os_str()) {
+                place = places.get(path).copied().unwrap_or(of_files.len());
+                if place == of_files.len() {
+                    places.insert(path.to_owned(), place);
+                    of_files.push((path.to_owned(), buffer.take().unwrap_or_default()));
                 }
             }
             self.encoder.encode(event, &mut of_files[place].1);
         });
         Lines { of_files, acknowledgement }
     }
+}
+
+/// An empty buffer with room for the lines of events of so many bytes.
+fn with_room(buffer: Vec<u8>, bytes: usize) -> Vec<u8> {
+    // Flow logs as JSON are a quarter larger than their envelopes. Growing on the way would take twice as much. Batches differ by
+    // a little, so that room for a little more serves the next as well.
+    let room = bytes.saturating_mul(4) / 3;
+    // One that grew would take along what it had, of which nothing is wanted.
+    if buffer.capacity() >= room { buffer } else { Vec::with_capacity(room + room / 8) }
 }
 
 #[cfg(test)]
