@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 use super::field::{Field, FieldKind};
-use super::layout::{ByKind, JsonKey, PlaceLook, UsualNumbers};
+use super::layout::{ByKind, JsonKeys, PlaceLook, UsualNumbers};
 use super::record::{FlowLog, FlowLogError};
 
 /// How many fields a format may have. AWS documents 72, and nobody needs one twice.
@@ -48,10 +48,7 @@ struct Inner {
     /// Whether AWS documents some of the columns not yet.
     has_unknown: bool,
     usual_numbers: UsualNumbers,
-    json_keys: Vec<JsonKey>,
-    json_end: JsonKey,
-    /// How long the keys are together, and all else that is no token.
-    json_len: usize,
+    json_keys: JsonKeys,
 }
 
 const ABSENT: u8 = u8::MAX;
@@ -293,20 +290,8 @@ impl Format {
         let looks = looks.collect();
         let has_unknown = columns.iter().any(|column| column.field.is_none());
         let usual_numbers = UsualNumbers::of(&columns);
-        let (json_keys, json_end) = JsonKey::all(&columns);
-        let json_len = json_keys.iter().chain([&json_end]).map(JsonKey::len).sum();
-        Ok(Format(Arc::new(Inner {
-            name,
-            columns,
-            places,
-            by_kind,
-            looks,
-            has_unknown,
-            usual_numbers,
-            json_keys,
-            json_end,
-            json_len,
-        })))
+        let json_keys = JsonKeys::of(&columns);
+        Ok(Format(Arc::new(Inner { name, columns, places, by_kind, looks, has_unknown, usual_numbers, json_keys })))
     }
 
     /// What values look like.
@@ -325,16 +310,9 @@ impl Format {
         &self.0.usual_numbers
     }
 
-    /// What ends an object, and what stands before each column's value.
     #[inline]
-    pub(super) fn json_keys(&self) -> (&JsonKey, &[JsonKey]) {
-        (&self.0.json_end, &self.0.json_keys)
-    }
-
-    /// How much longer than its tokens an object is.
-    #[inline]
-    pub(super) fn json_len(&self) -> usize {
-        self.0.json_len
+    pub(super) fn json_keys(&self) -> &JsonKeys {
+        &self.0.json_keys
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::field::FieldKind;
 use super::format::{self, Format, MAX_FIELDS};
-use super::layout::{ByKind, JsonKey};
+use super::layout::{ByKind, JsonKey, JsonKeys};
 use super::marks::LineMarks;
 use super::record::{FlowLog, FlowLogError, SMALLEST_MILLIS, Value};
 use super::tail::{self, Tail};
@@ -33,10 +33,11 @@ impl FlowLog<'_> {
     pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), FlowLogError> {
         let format = self.format();
         // What is escaped is up to six times as long.
-        let room = format.json_len() + 6 * self.line().len() + ROOM_OF_FIELD * format.len() + LONG_CHUNK;
+        let keys = format.json_keys();
+        let room = keys.len + 6 * self.line().len() + ROOM_OF_FIELD * format.len() + LONG_CHUNK;
         let written = tail::append(out, room, |tail| match self.padded() {
-            Some(tokens) => write_fields(self, tokens, tail),
-            None => write_each(self, tail),
+            Some(tokens) if keys.are_short => write_fields(self, tokens, tail),
+            _ => write_each(self, tail),
         });
         written.map_err(|place| {
             let name = format.columns()[place].name().to_owned();
@@ -55,9 +56,9 @@ fn write_fields<'t>(flow: &FlowLog<'_>, tokens: PaddedTokens<'_, '_>, tail: Tail
     let mut odd = [false; MAX_FIELDS];
     let plain = find_odd(lanes, flow, tokens, &mut odd);
     let (mut tail, mut open) = (tail, Open::AsUsual);
-    let (end, keys) = format.json_keys();
+    let JsonKeys { keys, end, .. } = format.json_keys();
     for (place, ((key, odd), token)) in keys.iter().zip(&odd).zip(tokens.all()).enumerate() {
-        put_key(&mut tail, key, open);
+        put_short_key(&mut tail, key, open);
         let len = token.text().len();
         if *odd | (len > LONG_CHUNK) {
             (tail, open) = put_value(tail, flow, place, plain)?;
@@ -66,7 +67,7 @@ fn write_fields<'t>(flow: &FlowLog<'_>, tokens: PaddedTokens<'_, '_>, tail: Tail
             open = Open::AsUsual;
         }
     }
-    put_key(&mut tail, end, open);
+    put_short_key(&mut tail, end, open);
     Ok(tail)
 }
 }
@@ -118,32 +119,29 @@ fn find_odd_numbers(format: &Format, tokens: PaddedTokens<'_, '_>, odd: &mut [bo
 /// The same as [`write_fields`], of any line.
 fn write_each<'t>(flow: &FlowLog<'_>, mut tail: Tail<'t>) -> Result<Tail<'t>, usize> {
     let mut open = Open::AsUsual;
-    let (end, keys) = flow.format().json_keys();
+    let JsonKeys { keys, end, .. } = flow.format().json_keys();
     for (place, key) in keys.iter().enumerate() {
-        put_key(&mut tail, key, open);
+        tail.extend(&key.text.as_bytes()[open as usize..]);
         (tail, open) = put_value(tail, flow, place, false)?;
     }
-    put_key(&mut tail, end, open);
+    tail.extend(&end.text.as_bytes()[open as usize..]);
     Ok(tail)
 }
 
-/// Whether the value before a key has its quote still to come, where its field's values have quotes.
+/// How many bytes of the next key are not wanted: its quote, if the value before it has none, where its field's values have quotes.
 #[derive(Clone, Copy)]
 enum Open {
-    AsUsual,
+    AsUsual = 0,
     /// It was null.
-    Not,
+    Not = 1,
 }
 
-/// Writes what stands between two values.
+/// Writes what stands between two values, if a chunk has it.
 #[inline(always)]
-fn put_key(tail: &mut Tail<'_>, key: &JsonKey, open: Open) {
-    let quote = matches!(open, Open::Not) as usize;
-    match key {
-        JsonKey::Short { chunk: [_, behind @ ..], len } if quote == 1 => tail.put(behind, len - 1),
-        JsonKey::Short { chunk: [first @ .., _], len } => tail.put::<LONG_CHUNK>(first, *len),
-        JsonKey::Long(key) => tail.extend(&key.as_bytes()[quote..]),
-    }
+fn put_short_key(tail: &mut Tail<'_>, JsonKey { text, chunk }: &JsonKey, open: Open) {
+    let ([as_usual @ .., _], [_, not @ ..]) = (chunk, chunk);
+    let chunk = if matches!(open, Open::Not) { not } else { as_usual };
+    tail.put(chunk, text.len() - open as usize);
 }
 
 /// Writes any value behind its key, or tells its place if it is not of its field's kind. The tail moves in and out so that

@@ -98,44 +98,48 @@ impl PlaceLook {
     }
 }
 
-/// What stands in JSON between two values, or before the first or behind the last: the quote that ends a text, a comma or brace, the
-/// next key and a colon, the quote that begins a text.
-pub(super) enum JsonKey {
-    /// As many bytes as are copied at once behind a quote, and how many there are.
-    Short {
-        chunk: [u8; 1 + LONG_CHUNK],
-        len: usize,
-    },
-    Long(String),
+/// What stands in JSON objects between values.
+pub(super) struct JsonKeys {
+    /// Before each column's value.
+    pub(super) keys: Vec<JsonKey>,
+    /// Behind the last.
+    pub(super) end: JsonKey,
+    /// How long all are together.
+    pub(super) len: usize,
+    /// Whether a chunk has each of them.
+    pub(super) are_short: bool,
 }
 
-impl JsonKey {
-    /// One for each column, before its value, and what ends the object.
-    pub(super) fn all(columns: &[FormatColumn]) -> (Vec<JsonKey>, JsonKey) {
+/// What stands between two values, or before the first or behind the last: the quote that ends a text, a comma or brace, the next
+/// key and a colon, the quote that begins a text.
+pub(super) struct JsonKey {
+    pub(super) text: String,
+    /// The bytes that it begins with, as many as are copied at once behind the quote.
+    pub(super) chunk: [u8; 1 + LONG_CHUNK],
+}
+
+impl JsonKeys {
+    pub(super) fn of(columns: &[FormatColumn]) -> JsonKeys {
         let quote = |column: Option<&FormatColumn>| if column.is_some_and(FormatColumn::is_quoted) { "\"" } else { "" };
         let mut before: Option<&FormatColumn> = None;
         let mut keys = Vec::with_capacity(columns.len());
         for column in columns {
             let between = if before.is_none() { '{' } else { ',' };
-            keys.push(JsonKey::of(format!("{}{between}\"{}\":{}", quote(before), column.name(), quote(Some(column)))));
+            keys.push(JsonKey::new(format!("{}{between}\"{}\":{}", quote(before), column.name(), quote(Some(column)))));
             before = Some(column);
         }
-        (keys, JsonKey::of(format!("{}}}", quote(before))))
+        let end = JsonKey::new(format!("{}}}", quote(before)));
+        let len = keys.iter().chain([&end]).map(|key| key.text.len()).sum();
+        let are_short = keys.iter().all(|key| key.text.len() <= LONG_CHUNK);
+        JsonKeys { keys, end, len, are_short }
     }
+}
 
-    fn of(key: String) -> JsonKey {
-        let (mut chunk, len) = ([0; 1 + LONG_CHUNK], key.len());
-        match chunk[..LONG_CHUNK].get_mut(..len) {
-            Some(first) => first.copy_from_slice(key.as_bytes()),
-            None => return JsonKey::Long(key),
-        }
-        JsonKey::Short { chunk, len }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        match self {
-            JsonKey::Short { len, .. } => *len,
-            JsonKey::Long(key) => key.len(),
-        }
+impl JsonKey {
+    fn new(text: String) -> JsonKey {
+        let mut chunk = [0; 1 + LONG_CHUNK];
+        let len = text.len().min(LONG_CHUNK);
+        chunk[..len].copy_from_slice(&text.as_bytes()[..len]);
+        JsonKey { text, chunk }
     }
 }

@@ -1,6 +1,7 @@
 //! What values look like, which tells formats with as many fields apart.
 
 use crate::number::Chunk;
+use crate::scan::{BASELINE, Lanes};
 
 /// What a field's values look like.
 #[derive(Debug, Clone, Copy)]
@@ -34,79 +35,71 @@ impl Look {
 /// A look at the first bytes of a value, all at once. Most values that fit are seen to.
 #[derive(Debug, Clone)]
 pub(super) enum Glance {
-    /// They begin with these bits.
-    Prefix { bits: u128, mask: u128, len: usize },
-    /// They are no more than a chunk has, and all of a range: what is added to each byte so that the top bit tells whether it is
-    /// one of those or above, and whether it is above all of them.
-    AllOf { within: u128, above: u128 },
-    /// They are one of these texts, of so many bytes.
-    OneOf(Vec<(u128, usize)>),
+    /// They begin so.
+    Prefix(Text),
+    /// They are no more than a chunk has, and all from one ASCII character up to another.
+    AllOf { low: u8, high: u8 },
+    /// They are one of these texts.
+    OneOf(Vec<Text>),
     /// There is more to see.
     None,
+}
+
+/// A text of up to as many bytes as a chunk has.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    chunk: Chunk,
+    len: usize,
+}
+
+impl Text {
+    fn new(text: &str) -> Text {
+        let mut chunk: Chunk = [0; 16];
+        chunk[..text.len()].copy_from_slice(text.as_bytes());
+        Text { chunk, len: text.len() }
+    }
+
+    /// Whether a chunk begins so.
+    #[inline(always)]
+    fn begins(&self, chunk: &Chunk) -> bool {
+        !BASELINE.equal_each16(chunk, &self.chunk) & first(self.len) == 0
+    }
 }
 
 impl Glance {
     /// What can be seen at a glance of values that look so.
     pub(super) fn of(look: Look) -> Glance {
-        let bits = |text: &str| {
-            let mut chunk: Chunk = [0; 16];
-            chunk[..text.len()].copy_from_slice(text.as_bytes());
-            u128::from_le_bytes(chunk)
-        };
         match look {
-            Look::Prefix(prefix) => Glance::Prefix { bits: bits(prefix), mask: first(prefix.len()), len: prefix.len() },
-            Look::Account => Glance::all_of(b'0', b'9'),
-            Look::Capitals => Glance::all_of(b'A', b'Z'),
-            Look::OneOf(texts) => Glance::OneOf(texts.iter().map(|text| (bits(text), text.len())).collect()),
+            Look::Prefix(prefix) => Glance::Prefix(Text::new(prefix)),
+            Look::Account => Glance::AllOf { low: b'0', high: b'9' },
+            Look::Capitals => Glance::AllOf { low: b'A', high: b'Z' },
+            Look::OneOf(texts) => Glance::OneOf(texts.iter().copied().map(Text::new).collect()),
             Look::Region => Glance::None,
         }
     }
 
-    /// All values from one ASCII character up to another.
-    fn all_of(low: u8, high: u8) -> Glance {
-        Glance::AllOf { within: u128::from(0x80 - low) * EACH_BYTE, above: u128::from(0x7f - high) * EACH_BYTE }
-    }
-
     /// Whether a value of `len` bytes, of which `chunk` has the first, is seen to fit. If not, it may fit all the same.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fits(&self, chunk: &Chunk, len: usize) -> bool {
         match self {
-            Glance::Prefix { bits, mask, len: least } => len >= *least && u128::from_le_bytes(*chunk) & mask == *bits,
-            Glance::AllOf { within, above } => {
-                let bytes = u128::from_le_bytes(*chunk);
-                let seven_bits = bytes & !TOP_BITS;
-                let outside = !(seven_bits + within) | (seven_bits + above) | bytes;
-                len <= chunk.len() && outside & TOP_BITS & first(len) == 0
+            Glance::Prefix(prefix) => len >= prefix.len && prefix.begins(chunk),
+            Glance::AllOf { low, high } => {
+                len <= chunk.len() && !BASELINE.between16(chunk, *low, *high) & first(len) == 0
             }
+            // Which of them it is nobody can foresee: going through all takes less time than stopping in the wrong place.
             Glance::OneOf(texts) => {
-                let value = u128::from_le_bytes(*chunk) & first(len);
-                // Which of them it is nobody can foresee: going through all takes less time than stopping in the wrong place.
-                texts.iter().fold(false, |fits, (bits, of)| fits | ((*of == len) & (*bits == value)))
+                texts.iter().fold(false, |fits, text| fits | ((text.len == len) & text.begins(chunk)))
             }
             Glance::None => false,
         }
     }
 }
 
-const EACH_BYTE: u128 = u128::MAX / 0xff;
-const TOP_BITS: u128 = 0x80 * EACH_BYTE;
-
-/// The bits of the first `len` bytes.
-#[inline]
-fn first(len: usize) -> u128 {
-    FIRST[len.min(16)]
+/// A bit for each of the first `len` bytes of a chunk, 16 of them at most.
+#[inline(always)]
+fn first(len: usize) -> u32 {
+    (1 << len) - 1
 }
-
-/// Shifting as far takes longer than to look here.
-static FIRST: [u128; 17] = {
-    let mut first = [u128::MAX; 17];
-    let mut len = 0;
-    while len < 16 {
-        first[len] = (1 << (8 * len)) - 1;
-        len += 1;
-    }
-    first
-};
 
 #[cfg(test)]
 mod tests {

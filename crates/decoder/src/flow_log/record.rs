@@ -230,6 +230,7 @@ impl<'a> FlowLog<'a> {
     }
 
     /// Whether every value looks like its field's, as far as a look tells.
+    #[inline]
     pub(super) fn looks_right(&self) -> bool {
         self.format.looks().iter().all(|PlaceLook { place, look, glance }| {
             if self.tokens.chunk(*place).is_some_and(|(chunk, len)| glance.fits(chunk, len)) {

@@ -4,10 +4,14 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 
+use super::tokens::LONG_CHUNK;
+
 /// Room behind a vector's bytes, of which the first `len` are written.
 pub(super) struct Tail<'t> {
     room: &'t mut [MaybeUninit<u8>],
     len: usize,
+    /// A chunk may be put wherever less than this is written.
+    room_of_chunks: usize,
 }
 
 /// Lets `write` append up to `room` bytes, which stay if it succeeds.
@@ -18,7 +22,9 @@ pub(super) fn append<E>(
     write: impl for<'t> FnOnce(Tail<'t>) -> Result<Tail<'t>, E>,
 ) -> Result<(), E> {
     out.reserve(room);
-    let written = write(Tail { room: out.spare_capacity_mut(), len: 0 })?.len;
+    let room = out.spare_capacity_mut();
+    let room_of_chunks = (room.len() + 1).saturating_sub(LONG_CHUNK);
+    let written = write(Tail { room, len: 0, room_of_chunks })?.len;
     // SAFETY: a tail's first `len` bytes are written, and it is that of this vector: it has its lifetime, which no other
     // has.
     unsafe { out.set_len(out.len() + written) };
@@ -28,9 +34,11 @@ pub(super) fn append<E>(
 impl Tail<'_> {
     /// Appends the first `len` bytes of a chunk, which there must be room for as a whole.
     #[inline(always)]
-    pub(super) fn put<const N: usize>(&mut self, chunk: &[u8; N], len: usize) {
-        self.room[self.len..self.len + N].write_copy_of_slice(chunk);
-        self.len += len.min(N);
+    pub(super) fn put(&mut self, chunk: &[u8; LONG_CHUNK], len: usize) {
+        assert!(self.len < self.room_of_chunks, "no room");
+        // SAFETY: as many bytes as a chunk has follow in the room: it is at least as much longer.
+        unsafe { self.room.as_mut_ptr().add(self.len).cast::<[u8; LONG_CHUNK]>().write_unaligned(*chunk) };
+        self.len += len.min(LONG_CHUNK);
     }
 
     #[inline(always)]

@@ -26,6 +26,18 @@ pub(crate) trait Lanes: Copy {
     /// Bit n is set where byte n of 16 is `byte`.
     fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32;
 
+    /// Bit n is set where byte n of 16 is that of `other`.
+    #[inline(always)]
+    fn equal_each16(self, chunk: &[u8; 16], other: &[u8; 16]) -> u32 {
+        (0..16).fold(0, |mask, n| mask | u32::from(chunk[n] == other[n]) << n)
+    }
+
+    /// Bit n is set where byte n of 16 is from `low` to `high`.
+    #[inline(always)]
+    fn between16(self, chunk: &[u8; 16], low: u8, high: u8) -> u32 {
+        (0..16).fold(0, |mask, n| mask | u32::from((low..=high).contains(&chunk[n])) << n)
+    }
+
     /// The IPv4 address that the first `len` bytes are. `None` leaves the matter open.
     #[inline(always)]
     fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
@@ -191,8 +203,16 @@ mod tests {
         let there = |n: usize, wanted: &[u8]| bytes.get(at + n).is_some_and(|byte| wanted.contains(byte));
         let slow = |wanted: &[u8]| (0..BLOCK).filter(|&n| there(n, wanted)).map(|n| 1u64 << n).sum::<u64>();
         prop_assert_eq!(lanes.spaces(bytes, at), slow(b" "));
+        let len = at.min(bytes.len());
         if let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
             prop_assert_eq!(lanes.equal16(chunk, b'.'), slow(b".") as u32 & 0xffff);
+            let mut other = *chunk;
+            other[len % 16] ^= 0x80;
+            prop_assert_eq!(lanes.equal_each16(chunk, &other), 0xffff ^ 1 << (len % 16));
+            prop_assert_eq!(
+                lanes.between16(chunk, b'!', b'b'),
+                slow(&(b'!'..=b'b').collect::<Vec<_>>()) as u32 & 0xffff
+            );
         }
         // Never more than half of the bits are set: fields have spaces between them.
         let mask = slow(b" ") & !(slow(b" ") << 1);
@@ -203,7 +223,6 @@ mod tests {
         let positions = positions.map(|position| unsafe { position.assume_init() });
         let set: Vec<u16> = (0..64).filter(|n| mask >> n & 1 == 1).map(|n| n + 1000).collect();
         prop_assert_eq!(&positions[..set.len()], &set);
-        let len = at.min(bytes.len());
         let padded = [bytes, &[0; BLOCK]].concat();
         let mut marks = Marks::new(lanes, &padded, len);
         let mut from = len;

@@ -38,6 +38,23 @@ impl Lanes for Sse2 {
     }
 
     #[inline(always)]
+    fn equal_each16(self, chunk: &[u8; 16], other: &[u8; 16]) -> u32 {
+        // SAFETY: SSE2 belongs to every x86-64 processor.
+        unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(load(chunk), load(other))) as u32 }
+    }
+
+    #[inline(always)]
+    fn between16(self, chunk: &[u8; 16], low: u8, high: u8) -> u32 {
+        // SAFETY: SSE2 belongs to every x86-64 processor.
+        unsafe {
+            // It is within if that brings it no further.
+            let chunk = load(chunk);
+            let within = _mm_min_epu8(_mm_max_epu8(chunk, _mm_set1_epi8(low as i8)), _mm_set1_epi8(high as i8));
+            _mm_movemask_epi8(_mm_cmpeq_epi8(within, chunk)) as u32
+        }
+    }
+
+    #[inline(always)]
     fn ipv4(self, chunk: &Chunk, len: usize) -> Option<Ipv4Addr> {
         ipv4_wide::parse_with_sse2(chunk, len)
     }
