@@ -138,7 +138,7 @@ enum WhenFull {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Buffer { _type: BufferType::Memory, max_events: 100_000, max_size: 4 << 20, _when_full: WhenFull::Block }
+        Buffer { _type: BufferType::Memory, max_events: 100_000, max_size: 2 << 20, _when_full: WhenFull::Block }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::captured::{self, Piece};
 use crate::component::Lines;
 
 /// How many bytes of payload make a batch.
-pub(super) const BATCH_BYTES: usize = 128 << 10;
+pub(super) const BATCH_BYTES: usize = 64 << 10;
 
 /// Cuts bytes into records.
 #[derive(Debug)]

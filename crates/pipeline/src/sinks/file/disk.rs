@@ -17,7 +17,7 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How many bytes of them, in all files.
 const COMMIT_BYTES: usize = 8 << 20;
 /// How many are written in one go, while the processor still has them at hand.
-const WRITE_BYTES: usize = 1 << 20;
+const WRITE_BYTES: usize = 512 << 10;
 /// How many wait to be written before no more are taken.
 const MAX_WAITING: usize = WRITE_BYTES;
 /// How long it waits at first, and at most, until it looks whether a full disk has room.

@@ -24,7 +24,7 @@ use crate::folders::{check_writable, look};
 pub(crate) use self::config::AwsKinesisStreamsConfig;
 
 /// How many bytes of payload make a batch: as text some megabyte, of which several are under way at once.
-const BATCH_BYTES: usize = 128 << 10;
+const BATCH_BYTES: usize = 64 << 10;
 /// How many bytes of payload are read at most that nobody has answered for, of all shards and of one. A shard gives 2 MB a second,
 /// and sinks answer after a second or so.
 const UNSETTLED_BYTES: usize = 24 << 20;
