@@ -226,3 +226,72 @@ pub(super) fn cell<'a>(value: &'a ValueRef<'_>) -> Cell<'a> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use kinesis_logs_source::Record;
+
+    use super::*;
+    use crate::component::Acknowledgement;
+
+    #[test]
+    fn a_batch_is_written_as_each_of_its_events_is() {
+        let line = "2 123456789010 eni-0a 10.0.0.1 10.0.0.2 443 50000 6 1 40 1758700806 1758700847 ACCEPT OK";
+        let nodata = "2 123456789010 eni-0a - - - - - - - 1758700806 1758700847 - NODATA";
+        let events = [
+            format!(r#"{{"message":"{line}"}}"#),
+            format!(r#"{{"message":"{nodata}"}}"#),
+            r#"{"timestamp":1000,"message":"no \"flow log\""}"#.to_owned(),
+            format!(r#"{{"message":"{line}","extractedFields":{{"port":"443"}}}}"#),
+            format!(r#"{{"message":"{line}"}}"#),
+            format!(r#"{{"message":"{line}"}}"#),
+        ];
+        let envelope = |events: &[String]| {
+            format!(r#"{{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{}]}}"#, events.join(","))
+                .into_bytes()
+        };
+        let mut builder = Batch::builder(Arc::default());
+        for (number, data) in [envelope(&events), envelope(&events[..1])].into_iter().enumerate() {
+            let decoded = kinesis_logs_decoder::decode(&data);
+            builder.record(Record::new("s", "shardId-000000000000", number.to_string(), data), decoded);
+        }
+        let mut members = Changes::default();
+        members.set("made", "by hand");
+        builder.event(None, members);
+        let mut batch = builder.build(Acknowledgement::none());
+        let mut seen = 0;
+        batch.update(|_, changes| {
+            seen += 1;
+            match seen {
+                5 => changes.set("service", "https"),
+                6 => changes.set("srcport", Value::Null),
+                _ => {}
+            }
+        });
+        // Formats are remembered of some, and not of others.
+        for _ in 0..2 {
+            let (mut all, mut each) = (Vec::new(), Vec::new());
+            json_lines(&batch, &mut all);
+            batch.for_each(|event| {
+                json_object(event, &mut each);
+                each.push(b'\n');
+            });
+            let text = String::from_utf8(all).unwrap();
+            assert_eq!(text, String::from_utf8(each).unwrap());
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 8);
+            assert!(lines[0].starts_with(r#"{"version":2,"account_id":"123456789010","#), "{}", lines[0]);
+            assert!(lines[1].contains(r#""srcaddr":null,"dstaddr":null,"#), "{}", lines[1]);
+            assert!(lines[2].contains(r#""message":"no \"flow log\""#), "{}", lines[2]);
+            assert!(lines[3].contains(r#""port":"443""#) && !lines[3].contains("srcaddr"), "{}", lines[3]);
+            assert!(lines[4].ends_with(r#","service":"https"}"#) && lines[5].contains(r#""srcport":null"#));
+            assert_eq!((lines[6], lines[7]), (lines[0], r#"{"made":"by hand"}"#));
+            batch.retain(|event| {
+                event.flow_log();
+                true
+            });
+        }
+    }
+}

@@ -11,7 +11,7 @@ use std::io::{self, IoSlice, Write};
 
 /// Where pieces end.
 const PIECE: u64 = 512 << 10;
-/// How much room is taken at once. What a killed process took and did not fill stays taken until somebody cuts the file.
+/// How much room is taken at once.
 #[cfg(target_os = "linux")]
 const AHEAD: u64 = 4 << 20;
 
@@ -84,8 +84,9 @@ pub(super) struct Appended {
 }
 
 impl Appended {
-    /// The file must have been opened to append.
+    /// The file must have been opened to append. Room that a killed process took and did not fill is given back.
     pub(super) fn new(file: File) -> Self {
+        give_back_room(&file);
         Appended { file, room: Some(0) }
     }
 
@@ -130,17 +131,27 @@ impl Appended {
 }
 
 impl Drop for Appended {
-    /// Gives back the room that was not filled.
     fn drop(&mut self) {
-        if let Some(room) = self.room
-            && let Ok(metadata) = self.file.metadata()
-            && metadata.len() < room
-        {
-            // If that fails it stays taken, and that is all.
-            let _ = self.file.set_len(metadata.len());
+        if self.room.is_some_and(|room| room > 0) {
+            give_back_room(&self.file);
         }
     }
 }
+
+/// Gives back room behind a file's end, if there is some. If that fails it stays taken, and that is all.
+#[cfg(target_os = "linux")]
+fn give_back_room(file: &File) {
+    use std::os::unix::fs::MetadataExt as _;
+
+    if let Ok(metadata) = file.metadata()
+        && metadata.blocks() * 512 > metadata.len() + PIECE
+    {
+        let _ = file.set_len(metadata.len());
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_back_room(_: &File) {}
 
 fn write_all(file: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
     while !slices.is_empty() {
@@ -193,22 +204,27 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn room_that_was_taken_and_not_filled_is_given_back() {
+    fn room_that_was_not_filled_is_given_back_also_behind_a_process_that_was_killed() {
         use std::os::unix::fs::MetadataExt as _;
 
-        let (path, file) = scratch("room");
-        let mut appended = Appended::new(file);
-        let mut waiting = Waiting::default();
-        waiting.push(vec![1; PIECE as usize + 1]);
-        appended.append(&waiting, waiting.bytes(), 0).unwrap();
-        let taken = |path: &PathBuf| std::fs::metadata(path).map(|metadata| (metadata.len(), metadata.blocks() * 512));
-        let (len, room) = taken(&path).unwrap();
-        assert_eq!(len, PIECE + 1);
-        assert!(room >= AHEAD || appended.room.is_none(), "{room} bytes are taken");
-        drop(appended);
-        let (len, room) = taken(&path).unwrap();
-        assert_eq!(len, PIECE + 1);
-        assert!(room < AHEAD, "{room} bytes are taken still");
-        std::fs::remove_file(&path).unwrap();
+        for is_killed in [false, true] {
+            let (path, file) = scratch("room");
+            let mut appended = Appended::new(file);
+            let mut waiting = Waiting::default();
+            waiting.push(vec![1; PIECE as usize + 1]);
+            appended.append(&waiting, waiting.bytes(), 0).unwrap();
+            let taken = || std::fs::metadata(&path).unwrap().blocks() * 512;
+            // Not every file system can.
+            assert!(taken() >= AHEAD || appended.room.is_none(), "{} bytes are taken", taken());
+            if is_killed {
+                std::mem::forget(appended);
+                drop(Appended::new(File::options().append(true).open(&path).unwrap()));
+            } else {
+                drop(appended);
+            }
+            assert!(taken() < AHEAD, "{} bytes are taken still", taken());
+            assert_eq!(std::fs::read(&path).unwrap(), [1; PIECE as usize + 1]);
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }
