@@ -76,7 +76,7 @@ impl UsualNumbers {
                     first.copy_from_slice(text.as_bytes());
                     numbers.short.push((place, text_as_number(&chunk, text.len())));
                 }
-                // Of all nines, one digit more would do; no largest number is but that of times.
+                // As many digits as the largest has are too many, unless those are all nines.
                 None => numbers.long.push((place, text.len() as u8 - u8::from(!text.bytes().all(|byte| byte == b'9')))),
             }
         }
