@@ -187,7 +187,8 @@ fn put_escaped(tail: &mut Tail<'_>, text: &[u8]) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{FlowLog, Format, Value};
+    use super::super::{FlowLog, Format, Formats, Value};
+    use crate::Decoder;
 
     #[test]
     fn odd_values_make_valid_json() {
@@ -213,6 +214,40 @@ mod tests {
         format.split_line("a 1 b").unwrap().write_json(&mut out).unwrap();
         let expected = format!("{{\"{name}\":\"a\",\"dstport\":1,\"{}\":\"b\"}}", &name[..27]);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    /// Lines of decoded records have others behind them, and are looked at in blocks if they are not too long.
+    #[test]
+    fn decoded_lines_of_any_length_are_written() {
+        for len in [1, 60, 187, 188, 1018, 1019, 1020, 1021, 1100, 60_000] {
+            for first in ["1".repeat(len), "x".repeat(len)] {
+                let expected = format!("{{\"a\":\"{first}\",\"dstport\":443}}");
+                let message = format!("{first} 443");
+                let data = serde_json::json!({"messageType": "DATA_MESSAGE", "logEvents": [
+                    {"id": "1", "timestamp": 1, "message": message},
+                    {"id": "2", "timestamp": 1, "message": message},
+                ]});
+                let formats = Formats::new().rule("", "", "a dstport".parse().unwrap());
+                let mut decoder = Decoder::new();
+                let decoded = decoder.decode(data.to_string().as_bytes());
+                for event in decoded.events() {
+                    let mut out = Vec::new();
+                    assert_eq!(formats.write_json(&event, &mut out), Some(Ok(())));
+                    assert_eq!(String::from_utf8(out).unwrap(), expected);
+                }
+                assert_eq!(decoded.events().count(), 2);
+            }
+        }
+        // Also where the format is inferred.
+        let account = "1".repeat(1100);
+        let line = format!("2 {account} eni-1 10.0.0.1 10.0.0.2 1 443 6 5 99 1512564058 1512564070 ACCEPT OK");
+        let data = serde_json::json!({"messageType": "DATA_MESSAGE", "logEvents": [{"id": "1", "timestamp": 1, "message": line}]});
+        let mut decoder = Decoder::new();
+        let decoded = decoder.decode(data.to_string().as_bytes());
+        let mut out = Vec::new();
+        assert_eq!(decoded.events().next().unwrap().write_flow_log_json(&mut out), Some(()));
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&object["account_id"], &object["dstport"]), (&account.into(), &443.into()));
     }
 
     proptest! {

@@ -80,7 +80,9 @@ impl LineMarks {
     fn are_numeric(&self, mut from: usize, to: usize) -> bool {
         while from < to {
             let (word, bit) = (from / BLOCK, from % BLOCK);
-            let bits = self.numeric[word] >> bit | self.numeric[word + 1] << 1 << (63 - bit);
+            // Of a line that is too long nothing was seen, and it has more words than there are.
+            let (Some(low), Some(high)) = (self.numeric.get(word), self.numeric.get(word + 1)) else { return false };
+            let bits = low >> bit | high << 1 << (63 - bit);
             let within = if to - from < BLOCK { (1 << (to - from)) - 1 } else { u64::MAX };
             if !bits & within != 0 {
                 return false;
@@ -112,7 +114,7 @@ mod tests {
         marks.look(lanes, window, len, |place| dashes.push(place));
         if len >= BLOCKS * BLOCK {
             prop_assert!(!marks.is_plain && dashes.is_empty());
-            prop_assert!(!marks.are_numeric(0, 1), "nothing was seen");
+            prop_assert!((0..len).all(|from| !marks.are_numeric(from, len)), "nothing was seen");
             return Ok(());
         }
         let are_dashes = tokens.iter().enumerate().filter(|(_, token)| *token == "-").map(|(place, _)| place);
@@ -150,6 +152,13 @@ mod tests {
             if let Some(lanes) = scan::Avx512::detect() {
                 check(lanes, &tokens, window.as_bytes(), line.len())?;
             }
+        }
+
+        #[test]
+        fn of_a_line_that_is_too_long_nothing_is_said(len in BLOCKS * BLOCK - 1..=BLOCKS * BLOCK + 1, behind in 0..3usize) {
+            let line = "1".repeat(len) + &" 443".repeat(behind);
+            let tokens: Vec<_> = line.split(' ').map(str::to_owned).collect();
+            check(scan::BASELINE, &tokens, format!("{line}{}", " ".repeat(BLOCK)).as_bytes(), line.len())?;
         }
 
         #[test]
