@@ -63,6 +63,17 @@ impl Waiting {
         slices
     }
 
+    /// How many bytes of the first buffer were let go of, which itself is still there.
+    pub(super) fn begun(&self) -> u64 {
+        self.taken as u64
+    }
+
+    /// Lets those wait again too, and tells how many that were.
+    pub(super) fn take_back(&mut self) -> u64 {
+        self.bytes += self.begun();
+        std::mem::take(&mut self.taken) as u64
+    }
+
     /// Lets go of the first `bytes`. Buffers of which nothing is left are emptied, and put into `spare`.
     pub(super) fn advance(&mut self, bytes: u64, spare: &mut Vec<Vec<u8>>) {
         self.bytes -= bytes;

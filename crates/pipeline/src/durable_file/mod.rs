@@ -189,15 +189,19 @@ impl DurableFile {
         Ok(())
     }
 
-    /// Removes what was written in part, and lets go of the file, which may be moved meanwhile.
+    /// Removes what was written in part, and lets go of the file, which may be moved meanwhile. A file that cannot even be made
+    /// shorter or flushed is not as it was, and not to be tried again.
     fn step_back(&mut self) -> io::Result<()> {
-        if let Some(file) = &mut self.file
-            && file.file().metadata()?.len() > self.len
-        {
-            file.cut(self.len)?;
+        let Some(file) = &mut self.file else { return Ok(()) };
+        // Also of lines that were begun by a piece before: whoever opens the file next, this one too, takes half a line for what a
+        // crash has left.
+        let whole = self.len - self.lines.begun();
+        if file.file().metadata()?.len() > whole {
+            file.cut(whole).map_err(io::Error::other)?;
         }
+        self.len -= self.lines.take_back();
         if self.is_written {
-            self.sync()?;
+            self.sync().map_err(io::Error::other)?;
             // What is on the disk now still waits for its commit.
             self.is_written = true;
         }
@@ -405,6 +409,46 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), before);
         }
         fs::remove_file(&path).unwrap();
+    }
+
+    /// A write that finds the disk full lets go of the file, which somebody may then move to make room.
+    fn full_behind_pieces(name: &str, lines: &[Vec<u8>], is_moved: bool, is_lines: bool) {
+        let (path, moved) = (scratch(name), scratch(&format!("{name}-moved")));
+        let mut file = DurableFile { is_lines, ..DurableFile::new(path.clone()) };
+        for lines in lines {
+            file.push(lines.clone());
+            file.write(Compression::None).unwrap();
+            file.step_back().unwrap();
+        }
+        assert!(file.len() >= 600_000 && file.is_dirty());
+        let first = if is_moved {
+            fs::rename(&path, &moved).unwrap();
+            fs::read(&moved).unwrap()
+        } else {
+            Vec::new()
+        };
+        assert!(!is_lines || first.last().is_none_or(|last| *last == b'\n'), "half a line is in a file that was moved");
+        file.commit(Compression::None, Instant::now()).unwrap();
+        assert!(
+            [first, fs::read(&path).unwrap()].concat() == lines.concat(),
+            "the file does not have what it was given"
+        );
+        assert!(!file.is_dirty());
+        fs::remove_file(&path).unwrap();
+        let _ = fs::remove_file(&moved);
+    }
+
+    #[test]
+    fn what_was_written_before_the_disk_was_full_is_neither_lost_nor_torn() {
+        let line = |n: usize| format!("{n:0>997}\n").into_bytes();
+        let lines: Vec<Vec<u8>> = (0..9).map(|push| (0..300).flat_map(|n| line(push * 300 + n)).collect()).collect();
+        full_behind_pieces("full", &lines, false, true);
+        full_behind_pieces("full-moved", &lines, true, true);
+        full_behind_pieces("full-not-of-lines", &lines, false, false);
+        full_behind_pieces("full-not-of-lines-moved", &lines, true, false);
+        // One line that is longer than a piece.
+        let long = [[vec![b'x'; 700_000], b"\n".to_vec()].concat(), [vec![b'y'; 1_400_000], b"\n".to_vec()].concat()];
+        full_behind_pieces("full-long", &[lines.concat(), long.concat()], true, true);
     }
 
     #[test]
