@@ -35,3 +35,36 @@ pub(crate) fn inflate(records: &[Vec<u8>]) -> Duration {
     }
     own() - before
 }
+
+/// The same on as many threads as there are processors, each of which has a part of the records.
+pub(crate) fn inflate_on_all(records: &[Vec<u8>]) -> Duration {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let before = own();
+    std::thread::scope(|scope| {
+        for part in records.chunks(records.len().div_ceil(threads)) {
+            scope.spawn(|| inflate(part));
+        }
+    });
+    own() - before
+}
+
+/// Does something that, with all commands it begins, has one of the processors, where that can be asked for.
+pub(crate) fn on_one_processor<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+        use nix::unistd::Pid;
+
+        let this_thread = Pid::from_raw(0);
+        let all = sched_getaffinity(this_thread).unwrap();
+        let first = (0..CpuSet::count()).find(|processor| all.is_set(*processor).unwrap());
+        let mut one = CpuSet::new();
+        one.set(first.unwrap()).unwrap();
+        sched_setaffinity(this_thread, &one).unwrap();
+        let done = work();
+        sched_setaffinity(this_thread, &all).unwrap();
+        done
+    }
+    #[cfg(not(target_os = "linux"))]
+    work()
+}

@@ -6,9 +6,10 @@
 //! ```
 //!
 //! Counted is the command's CPU time, user and system, for 2,000 records of 500 default flow log events, less what it takes
-//! for one record. Inflating the same records with libdeflate, buffers reused, is the unit. Beside it the same job is done with
-//! the crate `vrl` alone, for a twentieth of the records: as short as can be, and as users of Vector write it. Rounds are
-//! interleaved; ratios are medians of the rounds' ratios.
+//! for one record. Inflating the same records with libdeflate, buffers reused, is the unit. Both have one processor; and then
+//! all of them, on which as many threads inflate at once: processors that work at once hold each other up. Beside it the same job
+//! is done with the crate `vrl` alone, for a twentieth of the records: as short as can be, and as users of Vector write it. Rounds
+//! are interleaved; ratios are medians of the rounds' ratios.
 //!
 //! Then: how much sooner two processors are done than one, beside inflating on two threads; and what memory the command takes
 //! while it reads a stream of four shards as fast as it can. `-- cpu`, `-- scaling` and `-- memory` measure one of them alone.
@@ -31,7 +32,7 @@ use kinesis_logs_generator::FlowLogs;
 use kinesis_logs_pipeline::captured;
 use kinesis_logs_source::Record;
 
-use measure::{children, inflate};
+use measure::{children, inflate, inflate_on_all, on_one_processor};
 use vrl_alone::VrlAlone;
 
 const RECORDS: usize = 2000;
@@ -83,31 +84,56 @@ fn main() {
     }
 }
 
+/// What is compared in every round.
+#[derive(Default)]
+struct Ratios {
+    /// Of inflating, on one processor and on all.
+    of_inflating: [Vec<f64>; 2],
+    /// VRL alone, short and as usual, beside this on one processor.
+    vrl: [Vec<f64>; 2],
+}
+
 fn measure_cpu(folder: &Path, records: &[Vec<u8>]) {
-    let (all, one) = (capture(folder, "all", records), capture(folder, "one", &records[..1]));
-    let mut ratios: [[Vec<f64>; 3]; 3] = Default::default();
-    println!("{} events, CPU seconds: this, VRL alone, VRL as users of Vector write it", RECORDS * EVENTS_PER_RECORD);
-    println!("round  inflate                 filter                    all                  remap");
+    let inputs = [capture(folder, "all", records), capture(folder, "one", &records[..1])];
+    let mut ratios: [Ratios; 3] = Default::default();
+    println!(
+        "{} events, CPU seconds on one processor / all: this; VRL alone, as users of Vector write it",
+        RECORDS * EVENTS_PER_RECORD
+    );
+    println!(
+        "round       inflate                        filter                           all                         remap"
+    );
     for round in 1..=ROUNDS {
-        let unit = inflate(records).as_secs_f64();
-        let mut shown = format!("{round:5}  {unit:7.3}");
+        let spread = inflate_on_all(records).as_secs_f64();
+        let unit = on_one_processor(|| inflate(records)).as_secs_f64();
+        let mut shown = format!("{round:5} {unit:6.3}/{spread:6.3}");
         for (job, ratios) in JOBS.iter().zip(&mut ratios) {
-            let cpu = [&all, &one].map(|input| run(&mut pipeline(folder, input, job.transform)).as_secs_f64());
-            let cpu = cpu[0] - cpu[1];
+            let cpu = || {
+                let [all, one] =
+                    inputs.each_ref().map(|input| run(&mut pipeline(folder, input, job.transform)).as_secs_f64());
+                all - one
+            };
+            let (on_all, on_one) = (cpu(), on_one_processor(cpu));
             let few = &records[..FEW];
-            let vrl = [VrlAlone::short(job.program).run(few), VrlAlone::usual(job.program).run(few)];
+            let vrl =
+                on_one_processor(|| [VrlAlone::short(job.program).run(few), VrlAlone::usual(job.program).run(few)]);
             let [short, usual] = vrl.map(|time| time.as_secs_f64() * (RECORDS / FEW) as f64);
-            for (ratios, ratio) in ratios.iter_mut().zip([cpu / unit, short / cpu, usual / cpu]) {
-                ratios.push(ratio);
-            }
-            shown.push_str(&format!("  {cpu:6.3} {short:6.2} {usual:6.2}"));
+            ratios.of_inflating[0].push(on_one / unit);
+            ratios.of_inflating[1].push(on_all / spread);
+            ratios.vrl[0].push(short / on_one);
+            ratios.vrl[1].push(usual / on_one);
+            shown.push_str(&format!("  {on_one:6.3}/{on_all:6.3} {short:6.2} {usual:6.2}"));
         }
         println!("{shown}");
     }
     println!();
-    for (job, ratios) in JOBS.iter().zip(&mut ratios) {
-        let [of_inflating, short, usual] = ratios.each_mut().map(|ratios| median(ratios));
-        println!("{of_inflating:5.2} of inflating, VRL alone {short:4.1} and {usual:4.1} times as much: {}", job.name);
+    for (job, Ratios { of_inflating, vrl }) in JOBS.iter().zip(&mut ratios) {
+        let [one, all] = of_inflating.each_mut().map(|ratios| median(ratios));
+        let [short, usual] = vrl.each_mut().map(|ratios| median(ratios));
+        println!(
+            "{one:5.2} of inflating, {all:5.2} on all processors; VRL alone {short:4.1} and {usual:4.1} times as much: {}",
+            job.name
+        );
     }
 }
 
