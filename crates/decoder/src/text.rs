@@ -68,7 +68,7 @@ impl Text {
 
     /// A piece, and the bytes from its beginning up to the end of its buffer and beyond, for those who read in blocks. Of
     /// no piece, nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with_window(&self, span: Span) -> (&str, &[u8]) {
         let (start, len) = (span.start as usize, span.len_and_place as usize);
         // Of no piece, or an unescaped one, the length is beyond any text.

@@ -176,26 +176,6 @@ impl Format {
         })
     }
 
-    /// What `read` makes of a line in the first of the known formats that it fits; `window` begins with it. `read` must
-    /// refuse values that are not of their fields' kinds, so that they are looked at once.
-    pub(crate) fn infer_with<'a, T>(
-        line: &'a str,
-        window: &'a [u8],
-        mut read: impl FnMut(&FlowLog<'a>) -> Result<T, FlowLogError>,
-    ) -> Option<T> {
-        let mut flow = FlowLog::new(Format::default_format());
-        let found = flow.find(line, window);
-        for format in Format::known().iter().filter(|format| format.len() == found) {
-            flow.set_format(format);
-            if flow.looks_right()
-                && let Ok(read) = read(&flow)
-            {
-                return Some(read);
-            }
-        }
-        None
-    }
-
     /// Splits a line into its fields, which are looked at when asked for: [`FlowLog::get`] tells values that are not of
     /// their field's kind. White space around the line is ignored; between fields any number of spaces may stand.
     ///

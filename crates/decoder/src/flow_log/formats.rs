@@ -86,7 +86,7 @@ impl Formats {
     /// match and it fits none of their formats. [`FlowLog::format`] tells which format was chosen.
     #[inline]
     pub fn parse<'a>(&'a self, event: &Event<'a>) -> Option<Result<FlowLog<'a>, FlowLogError>> {
-        match self.given(event, |flow| flow.check().map(|()| flow)) {
+        match self.given(event, |format| event.parsed_as(format)) {
             None if self.may_infer(event) => event.flow_log().map(Ok),
             given => given,
         }
@@ -95,7 +95,7 @@ impl Formats {
     /// The event's message as a flow log, as [`parse`](Self::parse) gives it; `None` also where that tells why it is none.
     #[inline]
     pub fn flow_log<'a>(&'a self, event: &Event<'a>) -> Option<FlowLog<'a>> {
-        match self.given(event, |flow| flow.check().map(|()| flow)) {
+        match self.given(event, |format| event.parsed_as(format)) {
             None if self.may_infer(event) => event.flow_log(),
             given => given?.ok(),
         }
@@ -116,9 +116,9 @@ impl Formats {
     /// assert_eq!(json, br#"{"dstport":443,"action":"REJECT"}"#);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn write_json(&self, event: &Event<'_>, out: &mut Vec<u8>) -> Option<Result<(), FlowLogError>> {
-        match self.given(event, |flow| flow.write_json(out)) {
+        match self.given(event, |format| event.write_json_of(format, out)) {
             None if self.may_infer(event) => event.write_flow_log_json(out).map(Ok),
             given => given,
         }
@@ -140,17 +140,24 @@ impl Formats {
 
     /// What `read` makes of a line in the first format of the rules that it does not refuse, or why it refused the first;
     /// `None` if no rule matches.
+    #[inline(always)]
     fn given<'a, T>(
         &'a self,
         event: &Event<'a>,
-        mut read: impl FnMut(FlowLog<'a>) -> Result<T, FlowLogError>,
+        read: impl FnMut(&'a Format) -> Result<T, FlowLogError>,
     ) -> Option<Result<T, FlowLogError>> {
-        if self.rules.is_empty() {
-            return None;
-        }
+        if self.rules.is_empty() { None } else { self.given_by_rules(event, read) }
+    }
+
+    #[inline(never)]
+    fn given_by_rules<'a, T>(
+        &'a self,
+        event: &Event<'a>,
+        mut read: impl FnMut(&'a Format) -> Result<T, FlowLogError>,
+    ) -> Option<Result<T, FlowLogError>> {
         let mut mistake = None;
         for format in self.of(event.log_group().unwrap_or_default(), event.log_stream().unwrap_or_default()) {
-            match event.flow_log_of(format).and_then(&mut read) {
+            match read(format) {
                 Ok(read) => return Some(Ok(read)),
                 Err(error) => mistake = mistake.or(Some(error)),
             }
@@ -158,6 +165,7 @@ impl Formats {
         mistake.map(Err)
     }
 
+    #[inline]
     fn may_infer(&self, event: &Event<'_>) -> bool {
         self.infer || event.header().is_some()
     }

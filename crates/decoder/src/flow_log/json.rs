@@ -1,4 +1,5 @@
 //! Flow logs as JSON, by copying what was found to be valid.
+#![allow(unsafe_code)]
 
 use std::fmt::Write;
 
@@ -31,33 +32,104 @@ impl FlowLog<'_> {
     /// [`FlowLogError::Value`] names the first value that is not of its field's kind; `out` is then as it was.
     #[inline]
     pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), FlowLogError> {
+        write_flow(self, out).map_err(|place| self.mistake_at(place))
+    }
+
+    /// The same, or the place of the first value that is not of its field's kind.
+    #[inline(always)]
+    fn write_json_with<L: Lanes>(&self, lanes: L, out: &mut Vec<u8>) -> Result<(), usize> {
         let format = self.format();
         // What is escaped is up to six times as long.
         let keys = format.json_keys();
         let room = keys.len + 6 * self.line().len() + ROOM_OF_FIELD * format.len() + LONG_CHUNK;
-        let written = tail::append(out, room, |tail| match self.padded() {
-            Some(tokens) if keys.are_short => write_fields(self, tokens, tail),
-            _ => write_each(self, tail),
-        });
-        written.map_err(|place| {
-            let name = format.columns()[place].name().to_owned();
-            FlowLogError::Value { name, value: format::shortened(self.token(place)) }
-        })
+        tail::append(
+            out,
+            room,
+            #[inline(always)]
+            |tail| match self.padded() {
+                Some(tokens) if keys.are_short => write_fields(lanes, self, tokens, tail),
+                _ => write_each(self, tail),
+            },
+        )
     }
+
+    #[cold]
+    fn mistake_at(&self, place: usize) -> FlowLogError {
+        let name = self.format().columns()[place].name().to_owned();
+        FlowLogError::Value { name, value: format::shortened(self.token(place)) }
+    }
+}
+
+with_lanes! {
+fn write_flow(flow: &FlowLog<'_>, out: &mut Vec<u8>) -> Result<(), usize> |lanes| {
+    flow.write_json_with(lanes, out)
+}
+}
+
+with_lanes! {
+/// Appends a line as [`FlowLog::write_json`] does in the first of the known formats that it fits; `window` begins with it. All is
+/// done in one function: what is found is at hand for what looks at it.
+pub(crate) fn write_inferred(line: &str, window: &[u8], out: &mut Vec<u8>) -> Option<()> |lanes| {
+    let mut flow = FlowLog::new(Format::default_format());
+    let found = flow.find_with(lanes, line, window);
+    for format in Format::known().iter().filter(|format| format.len() == found) {
+        flow.set_format(format);
+        if flow.looks_right() && flow.write_json_with(lanes, out).is_ok() {
+            return Some(());
+        }
+    }
+    None
+}
+}
+
+with_lanes! {
+/// Appends a line as [`FlowLog::write_json`] does in a format; `window` begins with it. Also in one function.
+pub(crate) fn write_line(format: &Format, line: &str, window: &[u8], out: &mut Vec<u8>) -> Result<(), FlowLogError> |lanes| {
+    let mut flow = FlowLog::new(format);
+    let found = flow.find_with(lanes, line, window);
+    if found != format.len() {
+        return Err(flow.mistake(found));
+    }
+    flow.write_json_with(lanes, out).map_err(|place| flow.mistake_at(place))
+}
 }
 
 /// What a field may take more than its keys and its token: `null` for `-`.
 const ROOM_OF_FIELD: usize = 3;
 
-with_lanes! {
 /// Writes an object, or tells the place of the first value that is not of its field's kind.
-fn write_fields<'t>(flow: &FlowLog<'_>, tokens: PaddedTokens<'_, '_>, tail: Tail<'t>) -> Result<Tail<'t>, usize> |lanes| {
+#[inline(always)]
+fn write_fields<'t, L: Lanes>(
+    lanes: L,
+    flow: &FlowLog<'_>,
+    tokens: PaddedTokens<'_, '_>,
+    tail: Tail<'t>,
+) -> Result<Tail<'t>, usize> {
     let format = flow.format();
     let mut odd = [false; MAX_FIELDS];
-    let plain = find_odd(lanes, flow, tokens, &mut odd);
+    let Seen { is_plain: plain, has_odd } = find_odd(lanes, flow, tokens, &mut odd);
     let (mut tail, mut open) = (tail, Open::AsUsual);
-    let JsonKeys { keys, end, .. } = format.json_keys();
-    for (place, ((key, odd), token)) in keys.iter().zip(&odd).zip(tokens.all()).enumerate() {
+    let JsonKeys { keys, end, len, .. } = format.json_keys();
+    let mut copied = 0;
+    if !has_odd {
+        tail.assert_room(len + flow.line().len());
+        for (key, token) in keys.iter().zip(tokens.all()) {
+            let len = token.text().len();
+            if len > LONG_CHUNK {
+                break;
+            }
+            unsafe {
+                tail.put_unchecked(key.as_usual(), key.text.len());
+                tail.put_unchecked(token.long_chunk(), len);
+            }
+            copied += 1;
+        }
+        if copied == keys.len() {
+            unsafe { tail.put_unchecked(end.as_usual(), end.text.len()) };
+            return Ok(tail);
+        }
+    }
+    for (place, ((key, odd), token)) in keys.iter().zip(&odd).zip(tokens.all()).enumerate().skip(copied) {
         put_short_key(&mut tail, key, open);
         let len = token.text().len();
         if *odd | (len > LONG_CHUNK) {
@@ -70,6 +142,10 @@ fn write_fields<'t>(flow: &FlowLog<'_>, tokens: PaddedTokens<'_, '_>, tail: Tail
     put_short_key(&mut tail, end, open);
     Ok(tail)
 }
+
+struct Seen {
+    is_plain: bool,
+    has_odd: bool,
 }
 
 /// Finds the places at which there stands what may not be copied as it is, and whether the line can stand in a JSON string.
@@ -79,10 +155,12 @@ fn find_odd<L: Lanes>(
     flow: &FlowLog<'_>,
     tokens: PaddedTokens<'_, '_>,
     odd: &mut [bool; MAX_FIELDS],
-) -> bool {
+) -> Seen {
     let format = flow.format();
     let mut marks = LineMarks::none();
+    let mut has_odd = false;
     marks.look(lanes, flow.window(), flow.line().len(), |place| {
+        has_odd = true;
         if let Some(odd) = odd.get_mut(place) {
             *odd = true;
         }
@@ -90,15 +168,19 @@ fn find_odd<L: Lanes>(
     let ByKind { addresses, texts, .. } = format.by_kind();
     for place in addresses {
         let (chunk, len) = tokens.chunk(usize::from(*place));
-        odd[usize::from(*place)] = lanes.ipv4(chunk, len).is_none();
+        let is_odd = lanes.ipv4(chunk, len).is_none();
+        odd[usize::from(*place)] = is_odd;
+        has_odd |= is_odd;
     }
     if !marks.are_usual(format.usual_numbers(), tokens) {
+        has_odd = true;
         find_odd_numbers(format, tokens, odd);
     }
     if !marks.is_plain {
+        has_odd = true;
         texts.iter().for_each(|place| odd[usize::from(*place)] = true);
     }
-    marks.is_plain
+    Seen { is_plain: marks.is_plain, has_odd }
 }
 
 /// Looks at each number alone.
@@ -117,6 +199,7 @@ fn find_odd_numbers(format: &Format, tokens: PaddedTokens<'_, '_>, odd: &mut [bo
 }
 
 /// The same as [`write_fields`], of any line.
+#[inline(never)]
 fn write_each<'t>(flow: &FlowLog<'_>, mut tail: Tail<'t>) -> Result<Tail<'t>, usize> {
     let mut open = Open::AsUsual;
     let JsonKeys { keys, end, .. } = flow.format().json_keys();

@@ -136,6 +136,12 @@ impl JsonKeys {
 }
 
 impl JsonKey {
+    #[inline(always)]
+    pub(super) fn as_usual(&self) -> &[u8; LONG_CHUNK] {
+        let [as_usual @ .., _] = &self.chunk;
+        as_usual
+    }
+
     fn new(text: String) -> JsonKey {
         let mut chunk = [0; 1 + LONG_CHUNK];
         let len = text.len().min(LONG_CHUNK);

@@ -36,33 +36,54 @@ impl Look {
 #[derive(Debug, Clone)]
 pub(super) enum Glance {
     /// They begin so.
-    Prefix(Text),
+    Prefix(Prefix),
     /// They are no more than a chunk has, and all from one ASCII character up to another.
     AllOf { low: u8, high: u8 },
     /// They are one of these texts.
-    OneOf(Vec<Text>),
+    OneOf(Vec<ShortText>),
     /// There is more to see.
     None,
 }
 
-/// A text of up to as many bytes as a chunk has.
+/// What a chunk may begin with, and which of its bits that are.
 #[derive(Debug, Clone)]
-pub(super) struct Text {
-    chunk: Chunk,
+pub(super) struct Prefix {
+    text: u128,
+    mask: u128,
     len: usize,
 }
 
-impl Text {
-    fn new(text: &str) -> Text {
-        let mut chunk: Chunk = [0; 16];
-        chunk[..text.len()].copy_from_slice(text.as_bytes());
-        Text { chunk, len: text.len() }
+impl Prefix {
+    /// If it is no longer than a chunk.
+    fn new(text: &str) -> Option<Prefix> {
+        let (mut chunk, mut mask): (Chunk, Chunk) = ([0; 16], [0; 16]);
+        chunk.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        mask[..text.len()].fill(u8::MAX);
+        Some(Prefix { text: u128::from_le_bytes(chunk), mask: u128::from_le_bytes(mask), len: text.len() })
+    }
+}
+
+/// A text of up to eight bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShortText {
+    text: u64,
+    len: usize,
+}
+
+impl ShortText {
+    /// If it is no longer.
+    fn new(text: &str) -> Option<ShortText> {
+        let mut bytes = [0; 8];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(ShortText { text: u64::from_le_bytes(bytes), len: text.len() })
     }
 
-    /// Whether a chunk begins so.
+    /// The first bytes of a chunk, `len` of them or all eight.
     #[inline(always)]
-    fn begins(&self, chunk: &Chunk) -> bool {
-        !BASELINE.equal_each16(chunk, &self.chunk) & first(self.len) == 0
+    fn of(chunk: &Chunk, len: usize) -> ShortText {
+        let [first, _] = chunk.as_chunks().0 else { return ShortText { text: 0, len: 0 } };
+        let behind = 64 - 8 * len.clamp(1, 8) as u32;
+        ShortText { text: u64::from_le_bytes(*first) << behind >> behind, len }
     }
 }
 
@@ -70,10 +91,10 @@ impl Glance {
     /// What can be seen at a glance of values that look so.
     pub(super) fn of(look: Look) -> Glance {
         match look {
-            Look::Prefix(prefix) => Glance::Prefix(Text::new(prefix)),
+            Look::Prefix(prefix) => Prefix::new(prefix).map_or(Glance::None, Glance::Prefix),
             Look::Account => Glance::AllOf { low: b'0', high: b'9' },
             Look::Capitals => Glance::AllOf { low: b'A', high: b'Z' },
-            Look::OneOf(texts) => Glance::OneOf(texts.iter().copied().map(Text::new).collect()),
+            Look::OneOf(texts) => Glance::OneOf(texts.iter().filter_map(|text| ShortText::new(text)).collect()),
             Look::Region => Glance::None,
         }
     }
@@ -82,13 +103,16 @@ impl Glance {
     #[inline(always)]
     pub(super) fn fits(&self, chunk: &Chunk, len: usize) -> bool {
         match self {
-            Glance::Prefix(prefix) => len >= prefix.len && prefix.begins(chunk),
+            Glance::Prefix(prefix) => {
+                (len >= prefix.len) & ((u128::from_le_bytes(*chunk) ^ prefix.text) & prefix.mask == 0)
+            }
             Glance::AllOf { low, high } => {
                 len <= chunk.len() && !BASELINE.between16(chunk, *low, *high) & first(len) == 0
             }
             // Which of them it is nobody can foresee: going through all takes less time than stopping in the wrong place.
             Glance::OneOf(texts) => {
-                texts.iter().fold(false, |fits, text| fits | ((text.len == len) & text.begins(chunk)))
+                let value = ShortText::of(chunk, len);
+                texts.iter().fold(false, |fits, text| fits | (value == *text))
             }
             Glance::None => false,
         }

@@ -40,5 +40,6 @@ pub use columns::{AddressColumns, ColumnOptions, Columns, ColumnsError};
 pub use field::{Field, FieldKind};
 pub use format::{Format, FormatColumn, FormatError, MAX_FIELDS};
 pub use formats::Formats;
+pub(crate) use json::{write_inferred, write_line};
 pub use names::{TcpFlags, encryption_status_name, protocol_name, traffic_path_name};
 pub use record::{FlowLog, FlowLogError, Value};

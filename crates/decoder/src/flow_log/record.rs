@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::field::{Field, FieldKind};
 use super::format::{Format, MAX_FIELDS, shortened};
 use super::layout::{ByKind, PlaceLook};
+use super::look::Look;
 use super::tokens::{MAX_LEN, PaddedTokens, Tokens};
 use crate::Event;
 use crate::number::{self, Four};
@@ -127,13 +128,19 @@ impl<'a> FlowLog<'a> {
         self.tokens.find(line, window)
     }
 
+    /// The same for those who have chosen their lanes.
+    #[inline(always)]
+    pub(super) fn find_with<L: Lanes>(&mut self, lanes: L, line: &'a str, window: &'a [u8]) -> usize {
+        self.tokens.find_with(lanes, line, window)
+    }
+
     /// Takes the fields that were found, which must be as many, for those of another format.
     pub(super) fn set_format(&mut self, format: &'a Format) {
         self.format = format;
     }
 
     #[cold]
-    fn mistake(&mut self, found: usize) -> FlowLogError {
+    pub(super) fn mistake(&mut self, found: usize) -> FlowLogError {
         let len = self.tokens.line().len();
         *self = FlowLog::new(self.format);
         if len > MAX_LEN {
@@ -230,15 +237,21 @@ impl<'a> FlowLog<'a> {
     }
 
     /// Whether every value looks like its field's, as far as a look tells.
-    #[inline]
+    #[inline(always)]
     pub(super) fn looks_right(&self) -> bool {
-        self.format.looks().iter().all(|PlaceLook { place, look, glance }| {
-            if self.tokens.chunk(*place).is_some_and(|(chunk, len)| glance.fits(chunk, len)) {
-                return true;
+        for PlaceLook { place, look, glance } in self.format.looks() {
+            let at_a_glance = self.tokens.chunk(*place).is_some_and(|(chunk, len)| glance.fits(chunk, len));
+            if !at_a_glance && !self.looks_right_at(*place, *look) {
+                return false;
             }
-            let token = self.token(*place);
-            token == "-" || look.fits(token)
-        })
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn looks_right_at(&self, place: usize, look: Look) -> bool {
+        let token = self.token(place);
+        token == "-" || look.fits(token)
     }
 
     #[inline]

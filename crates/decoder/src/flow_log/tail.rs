@@ -42,6 +42,18 @@ impl Tail<'_> {
     }
 
     #[inline(always)]
+    pub(super) fn assert_room(&self, len: usize) {
+        assert!(self.len + len < self.room_of_chunks, "no room");
+    }
+
+    #[inline(always)]
+    pub(super) unsafe fn put_unchecked(&mut self, chunk: &[u8; LONG_CHUNK], len: usize) {
+        debug_assert!(self.len < self.room_of_chunks);
+        unsafe { self.room.as_mut_ptr().add(self.len).cast::<[u8; LONG_CHUNK]>().write_unaligned(*chunk) };
+        self.len += len;
+    }
+
+    #[inline(always)]
     pub(super) fn push(&mut self, byte: u8) {
         self.room[self.len].write(byte);
         self.len += 1;

@@ -45,6 +45,27 @@ impl<'a> Tokens<'a> {
     /// may be stands for any number above, and there are none in a line that is too long.
     #[inline]
     pub(super) fn find(&mut self, line: &'a str, window: &'a [u8]) -> usize {
+        self.find_by(find_fields, line, window)
+    }
+
+    /// The same for those who have chosen their lanes.
+    #[inline(always)]
+    pub(super) fn find_with<L: Lanes>(&mut self, lanes: L, line: &'a str, window: &'a [u8]) -> usize {
+        self.find_by(
+            #[inline(always)]
+            |window, len, gaps| find_fields_with(lanes, window, len, gaps),
+            line,
+            window,
+        )
+    }
+
+    #[inline(always)]
+    fn find_by(
+        &mut self,
+        find_fields: impl FnOnce(&[u8], usize, &mut [MaybeUninit<u16>; PLACES]) -> Option<usize>,
+        line: &'a str,
+        window: &'a [u8],
+    ) -> usize {
         (self.line, self.window) = trim(line, window);
         (self.count, self.uneven) = (0, None);
         let found = match self.line.len() {
@@ -230,6 +251,17 @@ with_lanes! {
 /// Finds the gaps around the fields of a line of `len` bytes, and tells how many fields there are: one more than there may be
 /// stands for any number above. `None` if more than one space stands between some.
 fn find_fields(window: &[u8], len: usize, gaps: &mut [MaybeUninit<u16>; PLACES]) -> Option<usize> |lanes| {
+    find_fields_with(lanes, window, len, gaps)
+}
+}
+
+#[inline(always)]
+fn find_fields_with<L: Lanes>(
+    lanes: L,
+    window: &[u8],
+    len: usize,
+    gaps: &mut [MaybeUninit<u16>; PLACES],
+) -> Option<usize> {
     let mut found = 0;
     let mut before = 0;
     let mut block = 0;
@@ -253,7 +285,6 @@ fn find_fields(window: &[u8], len: usize, gaps: &mut [MaybeUninit<u16>; PLACES])
         _ => return Some(MAX_FIELDS + 1),
     }
     Some(found + 1)
-}
 }
 
 /// From where to where each field of any line goes; of one with more fields than there may be, one more than that.
