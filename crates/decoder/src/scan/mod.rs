@@ -26,12 +26,6 @@ pub(crate) trait Lanes: Copy {
     /// Bit n is set where byte n of 16 is `byte`.
     fn equal16(self, chunk: &[u8; 16], byte: u8) -> u32;
 
-    /// Bit n is set where byte n of 16 is that of `other`.
-    #[inline(always)]
-    fn equal_each16(self, chunk: &[u8; 16], other: &[u8; 16]) -> u32 {
-        (0..16).fold(0, |mask, n| mask | u32::from(chunk[n] == other[n]) << n)
-    }
-
     /// Bit n is set where byte n of 16 is from `low` to `high`.
     #[inline(always)]
     fn between16(self, chunk: &[u8; 16], low: u8, high: u8) -> u32 {
@@ -206,9 +200,6 @@ mod tests {
         let len = at.min(bytes.len());
         if let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
             prop_assert_eq!(lanes.equal16(chunk, b'.'), slow(b".") as u32 & 0xffff);
-            let mut other = *chunk;
-            other[len % 16] ^= 0x80;
-            prop_assert_eq!(lanes.equal_each16(chunk, &other), 0xffff ^ 1 << (len % 16));
             prop_assert_eq!(
                 lanes.between16(chunk, b'!', b'b'),
                 slow(&(b'!'..=b'b').collect::<Vec<_>>()) as u32 & 0xffff

@@ -38,12 +38,6 @@ impl Lanes for Sse2 {
     }
 
     #[inline(always)]
-    fn equal_each16(self, chunk: &[u8; 16], other: &[u8; 16]) -> u32 {
-        // SAFETY: SSE2 belongs to every x86-64 processor.
-        unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(load(chunk), load(other))) as u32 }
-    }
-
-    #[inline(always)]
     fn between16(self, chunk: &[u8; 16], low: u8, high: u8) -> u32 {
         // SAFETY: SSE2 belongs to every x86-64 processor.
         unsafe {

@@ -362,6 +362,7 @@ mod tests {
         cut_off_anywhere("frames", Compression::Zstd, inflate);
     }
 
+    #[cfg(feature = "sinks-file")]
     #[test]
     fn a_file_that_was_closed_is_looked_through_again_only_if_it_has_another_length() {
         let path = scratch("closed");

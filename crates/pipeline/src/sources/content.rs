@@ -13,6 +13,8 @@ pub(super) enum Step {
     Bytes(usize),
     /// All that is there was read.
     End,
+    /// There is more, for which who reads would have to wait.
+    Wait,
 }
 
 /// Bytes that may be read on when there are more of them.
@@ -37,8 +39,21 @@ const BLOCK: usize = 64 << 10;
 impl<R: Read> Content<R> {
     /// Reads from the beginning. With `grows` the end is where it goes on later.
     pub(super) fn new(read: R, grows: bool) -> Self {
-        let growing = Growing { read, grows, taken: 0 };
+        let growing = Growing { read, grows, taken: 0, must_wait: false };
         Content { input: Input::Unknown(BufReader::with_capacity(BLOCK, growing)) }
+    }
+
+    /// What is read.
+    pub(super) fn source(&mut self) -> Option<&mut R> {
+        self.growing().map(|growing| &mut growing.read)
+    }
+
+    fn growing(&mut self) -> Option<&mut Growing<R>> {
+        match &mut self.input {
+            Input::Unknown(reader) | Input::Plain(reader) => Some(reader.get_mut()),
+            Input::Gzip(decoder) => Some(decoder.get_mut().get_mut()),
+            Input::Gone => None,
+        }
     }
 
     /// Reads as much as there is at once.
@@ -49,7 +64,7 @@ impl<R: Read> Content<R> {
     /// [`ErrorKind::UnexpectedEof`].
     pub(super) fn read(&mut self, block: &mut [u8]) -> io::Result<Step> {
         if matches!(self.input, Input::Unknown(_)) && !self.look()? {
-            return Ok(Step::End);
+            return Ok(self.nothing());
         }
         let read = match &mut self.input {
             Input::Plain(reader) => reader.read(block),
@@ -59,17 +74,23 @@ impl<R: Read> Content<R> {
         match read {
             Ok(0) => Ok(Step::End),
             Ok(read) => Ok(Step::Bytes(read)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Step::End),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(self.nothing()),
             Err(error) => Err(error),
         }
     }
 
     /// From now on its end is its end.
     pub(super) fn ends(&mut self) {
-        match &mut self.input {
-            Input::Unknown(reader) | Input::Plain(reader) => reader.get_mut().grows = false,
-            Input::Gzip(decoder) => decoder.get_mut().get_mut().grows = false,
-            Input::Gone => {}
+        if let Some(growing) = self.growing() {
+            growing.grows = false;
+        }
+    }
+
+    /// Why reading gave nothing.
+    fn nothing(&mut self) -> Step {
+        match self.growing() {
+            Some(Growing { must_wait: true, .. }) => Step::Wait,
+            _ => Step::End,
         }
     }
 
@@ -128,6 +149,7 @@ impl<R: Read + Seek> Content<R> {
             match self.read(&mut block[..most])? {
                 Step::Bytes(read) => left -= read as u64,
                 Step::End => break,
+                Step::Wait => return Err(ErrorKind::WouldBlock.into()),
             }
         }
         Ok(())
@@ -140,11 +162,15 @@ struct Growing<R> {
     read: R,
     grows: bool,
     taken: u64,
+    /// Whether it was not its end that reading would have waited at.
+    must_wait: bool,
 }
 
 impl<R: Read> Read for Growing<R> {
     fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
-        let read = self.read.read(block)?;
+        let read = self.read.read(block);
+        self.must_wait = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        let read = read?;
         self.taken += read as u64;
         if read == 0 && self.grows && !block.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
@@ -213,6 +239,34 @@ mod tests {
         assert_eq!(text, "one\ntwo\n");
         content.ends();
         assert_eq!(content.read(&mut [0; 5]).unwrap(), Step::End);
+    }
+
+    /// Gives two bytes at a time, and would have who reads wait before each two.
+    struct Slow<'a>(&'a [u8], bool);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 { Err(ErrorKind::WouldBlock.into()) } else { (&mut self.0).take(2).read(block) }
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_waited_for_is_no_end_and_reading_goes_on_there() {
+        let text = "one\ntwo\nthree\n";
+        for (bytes, waits) in [(text.as_bytes().to_vec(), true), (gzip(text), true), (gzip(text), false)] {
+            let mut content = Content::new(Slow(&bytes, !waits), false);
+            let (mut read, mut block, mut waited) = (Vec::new(), [0; 64], 0);
+            loop {
+                match content.read(&mut block).unwrap() {
+                    Step::Bytes(len) => read.extend_from_slice(&block[..len]),
+                    Step::Wait => waited += 1,
+                    Step::End => break,
+                }
+            }
+            assert_eq!(String::from_utf8(read).unwrap(), text);
+            assert!(waited >= bytes.len() / 3, "{waited} times of {}", bytes.len());
+        }
     }
 
     #[test]

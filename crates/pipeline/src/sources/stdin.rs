@@ -77,7 +77,7 @@ impl Source for Stdin {
         // A thread that nobody waits for: who reads may stand still for ever, also when the pipeline is to end.
         let open = pending.clone();
         let reading = thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            let read = read(io::stdin().lock(), cutting, |taken| {
+            let read = read(io::stdin().lock(), wait, cutting, |taken| {
                 // What was read while nothing more is taken is not delivered, and that is said.
                 match give.blocking_send(Ok((taken, open.acknowledgement()))) {
                     Ok(()) => ControlFlow::Continue(()),
@@ -122,28 +122,36 @@ impl Source for Stdin {
 }
 
 /// Reads to the end, and gives what came as soon as there is enough for a batch, or no more at the moment.
-fn read(input: impl Read, cutting: Cutting, mut give: impl FnMut(Taken) -> ControlFlow<()>) -> io::Result<()> {
+///
+/// Whoever opened the input may have it not wait for more; then `wait` does.
+fn read(
+    input: impl Read,
+    wait: impl Fn() -> io::Result<()>,
+    cutting: Cutting,
+    mut give: impl FnMut(Taken) -> ControlFlow<()>,
+) -> io::Result<()> {
     let mut content = Content::new(input, false);
     let mut framer = Framer::new("stdin".into(), cutting);
     let mut block = vec![0; 64 << 10];
     loop {
-        let is_at_end = match content.read(&mut block) {
+        let (mut is_at_end, mut must_wait) = (false, false);
+        match content.read(&mut block) {
             Ok(Step::Bytes(read)) => {
                 framer.push(&block[..read]);
                 // Of what is inflated a block may be short in the middle.
                 if !framer.is_full() && (read == block.len() || content.is_gzip()) {
                     continue;
                 }
-                false
             }
-            Ok(Step::End) => true,
+            Ok(Step::End) => is_at_end = true,
+            Ok(Step::Wait) => must_wait = true,
             Err(error) if content.is_gzip() && is_damage(&error) => {
                 framer.finish();
                 framer.set_aside(Vec::new(), format!("damaged gzip, of which the rest is lost: {error}"));
-                true
+                is_at_end = true;
             }
             Err(error) => return Err(error),
-        };
+        }
         if is_at_end {
             framer.finish();
         }
@@ -152,5 +160,67 @@ fn read(input: impl Read, cutting: Cutting, mut give: impl FnMut(Taken) -> Contr
         if is_at_end || gone {
             return Ok(());
         }
+        if must_wait {
+            wait()?;
+        }
+    }
+}
+
+/// Waits until standard input has more.
+fn wait() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, poll};
+
+        let stdin = io::stdin();
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+    #[cfg(not(unix))]
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Has a line more whenever it was waited for.
+    struct Awaited<'a>(&'a Cell<usize>, usize);
+
+    impl Read for Awaited<'_> {
+        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+            const LINES: [&[u8]; 3] = [b"one\n", b"two\n", b"three"];
+            match LINES.get(self.1) {
+                None => Ok(0),
+                Some(_) if self.1 == self.0.get() => Err(io::ErrorKind::WouldBlock.into()),
+                Some(line) => {
+                    block[..line.len()].copy_from_slice(line);
+                    self.1 += 1;
+                    Ok(line.len())
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn input_that_does_not_wait_for_more_is_not_at_its_end_and_what_came_is_given_before_it_is_waited_for() {
+        let (there, given) = (Cell::new(0), Cell::new(0));
+        let wait = || {
+            // The first line waits until it is clear that it is one.
+            assert!(given.get() + 1 >= there.get(), "{} of {} lines", given.get(), there.get());
+            there.set(there.get() + 1);
+            Ok(())
+        };
+        let cutting = Cutting { max_bytes: 1 << 20, objects_are_lines: false };
+        let give = |taken: Taken| {
+            given.set(given.get() + taken.into_records().whole.len());
+            ControlFlow::Continue(())
+        };
+        read(Awaited(&there, 0), wait, cutting, give).unwrap();
+        assert_eq!((there.get(), given.get()), (3, 3));
     }
 }

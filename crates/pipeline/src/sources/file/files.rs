@@ -133,9 +133,20 @@ impl Files {
 
     /// Reads on in one of them. What it gives may be nothing.
     pub(super) fn read(&mut self, index: usize) -> Result<Piece, ComponentError> {
+        let read = self.tails[index].read();
+        self.piece(index, read)
+    }
+
+    /// The same without blocking; `None` if it is to be [read](Self::read) on.
+    pub(super) fn read_at_hand(&mut self, index: usize) -> Result<Option<Piece>, ComponentError> {
+        let read = self.tails[index].read_at_hand().transpose();
+        read.map(|read| self.piece(index, read)).transpose()
+    }
+
+    fn piece(&mut self, index: usize, read: io::Result<Taken>) -> Result<Piece, ComponentError> {
         let tail = &mut self.tails[index];
         let (file, inode) = (tail.id, tail.inode);
-        match tail.read() {
+        match read {
             Ok(taken) => {
                 self.failed.remove(&self.tails[index].path);
                 Ok(Piece { file, inode, taken })

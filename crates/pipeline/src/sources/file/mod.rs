@@ -11,6 +11,7 @@
 //! a gap (`positions.rs`), and is what checkpoints say. If a batch is abandoned, its file is read again from its position once
 //! nothing else of it is under way. One that is abandoned again and again is set aside (`given_up.rs`).
 
+mod at_hand;
 mod checkpoints;
 mod config;
 mod files;
@@ -157,7 +158,7 @@ impl Reading {
     async fn read_all(&mut self, files: &mut Lent) -> Result<(), ComponentError> {
         let mut save = Instant::now() + SAVE_INTERVAL;
         while !self.is_over() {
-            let Some(piece) = files.with(read_next).await? else { return Ok(()) };
+            let Some(piece) = files.read_next().await? else { return Ok(()) };
             let (can_read_again, mut overdue) = (self.source.checkpoints.is_some(), self.shutdown.clone());
             tokio::select! {
                 biased;
@@ -204,11 +205,21 @@ impl Lent {
         opened.map_err(ended)?.map(|files| Lent(Some(files)))
     }
 
+    /// Reads on in the file whose turn it is. What is at hand is read here: going where it may block costs as much.
+    async fn read_next(&mut self) -> Result<Option<Piece>, ComponentError> {
+        let files = self.0.as_mut().ok_or_else(lost)?;
+        let Some(index) = files.next() else { return Ok(None) };
+        match files.read_at_hand(index)? {
+            Some(piece) => Ok(Some(piece)),
+            None => self.with(move |files| files.read(index)).await.map(Some),
+        }
+    }
+
     async fn with<T: Send + 'static>(
         &mut self,
-        work: fn(&mut Files) -> Result<T, ComponentError>,
+        work: impl FnOnce(&mut Files) -> Result<T, ComponentError> + Send + 'static,
     ) -> Result<T, ComponentError> {
-        let Some(mut files) = self.0.take() else { return Err(ComponentError::new("reading ended")) };
+        let mut files = self.0.take().ok_or_else(lost)?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work(&mut files);
             (files, done)
@@ -220,11 +231,11 @@ impl Lent {
 }
 
 fn ended(error: tokio::task::JoinError) -> ComponentError {
-    ComponentError::new("reading ended").caused_by(error)
+    lost().caused_by(error)
 }
 
-fn read_next(files: &mut Files) -> Result<Option<Piece>, ComponentError> {
-    files.next().map(|index| files.read(index)).transpose()
+fn lost() -> ComponentError {
+    ComponentError::new("reading ended")
 }
 
 /// What is settled, for those who read and those who answer.

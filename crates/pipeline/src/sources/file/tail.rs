@@ -1,10 +1,11 @@
 //! One file that is read, and may grow.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::at_hand::FileAtHand;
 use super::identity::{Head, Inode};
 use super::positions::FileId;
 use crate::sources::content::{Content, Step, is_damage};
@@ -15,6 +16,8 @@ use crate::sources::unit::{Cutting, Taken};
 const BEHIND_ALL: u64 = u64::MAX;
 /// How much is read at once.
 const BLOCK: usize = 64 << 10;
+/// How many blocks are read where others wait for it.
+const MOST_AT_HAND: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Tail {
@@ -41,10 +44,20 @@ pub(super) struct Tail {
 
 #[derive(Debug)]
 struct Open {
-    content: Content<File>,
+    content: Content<FileAtHand>,
     framer: Framer,
     /// What is read goes here first.
     block: Vec<u8>,
+    /// What it was like when a batch was begun that is to be read on.
+    begun: Option<Begun>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    /// Whether bytes waited that were no record yet.
+    had_rest: bool,
+    /// Whether nothing was read since.
+    is_quiet: bool,
 }
 
 /// What became of a file since it was looked at last.
@@ -82,20 +95,20 @@ impl Tail {
         if self.open.is_some() || self.is_finished {
             return Ok(());
         }
-        let mut content = Content::new(File::open(&self.path)?, !self.is_ending);
+        let mut content = Content::new(FileAtHand::open(&self.path)?, !self.is_ending);
         let mut framer = Framer::new(self.path.display().to_string().into(), self.cutting);
         let mut block = vec![0; BLOCK];
         if self.position > 0 {
             while !framer.is_known() {
                 match content.read(&mut block)? {
                     Step::Bytes(read) => framer.push(&block[..read]),
-                    Step::End => break,
+                    Step::End | Step::Wait => break,
                 }
             }
             content.go_to(self.position)?;
             framer.go_to(self.position);
         }
-        self.open = Some(Open { content, framer, block });
+        self.open = Some(Open { content, framer, block, begun: None });
         Ok(())
     }
 
@@ -148,7 +161,8 @@ impl Tail {
     pub(super) fn go_to(&mut self, position: u64) -> io::Result<()> {
         self.position = position;
         (self.has_more, self.is_finished) = (true, false);
-        if let Some(Open { content, framer, .. }) = &mut self.open {
+        if let Some(Open { content, framer, begun, .. }) = &mut self.open {
+            *begun = None;
             content.go_to(position)?;
             framer.go_to(position);
         }
@@ -158,14 +172,32 @@ impl Tail {
     /// Reads what makes a batch, or what there is.
     pub(super) fn read(&mut self) -> io::Result<Taken> {
         self.open()?;
-        let Some(Open { content, framer, block }) = &mut self.open else { return Ok(Taken::default()) };
+        self.read_on(true)?.ok_or_else(|| ErrorKind::WouldBlock.into())
+    }
+
+    /// The same where nothing may block; `None` if it is to be read on where it may.
+    pub(super) fn read_at_hand(&mut self) -> io::Result<Option<Taken>> {
+        if self.open.is_none() { Ok(None) } else { self.read_on(false) }
+    }
+
+    fn read_on(&mut self, waits: bool) -> io::Result<Option<Taken>> {
+        let Some(Open { content, framer, block, begun }) = &mut self.open else { return Ok(Some(Taken::default())) };
         if self.is_ending {
             content.ends();
         }
+        if let Some(file) = content.source() {
+            file.set_waits(waits);
+        }
         let mut is_damaged = false;
-        let had_rest = framer.has_rest();
-        let mut is_quiet = true;
+        let Begun { had_rest, mut is_quiet } =
+            begun.take().unwrap_or(Begun { had_rest: framer.has_rest(), is_quiet: true });
+        let mut blocks = 0;
         while !framer.is_full() {
+            blocks += 1;
+            if !waits && blocks > MOST_AT_HAND {
+                *begun = Some(Begun { had_rest, is_quiet });
+                return Ok(None);
+            }
             match content.read(block) {
                 Ok(Step::Bytes(read)) => {
                     framer.push(&block[..read]);
@@ -173,6 +205,10 @@ impl Tail {
                     continue;
                 }
                 Ok(Step::End) => {}
+                Ok(Step::Wait) => {
+                    *begun = Some(Begun { had_rest, is_quiet });
+                    return Ok(None);
+                }
                 Err(error) if content.is_gzip() && is_damage(&error) => {
                     framer.finish();
                     // One that is gone cannot be looked at again.
@@ -200,7 +236,7 @@ impl Tail {
                 self.open = None;
             }
         }
-        Ok(taken)
+        Ok(Some(taken))
     }
 
     /// How far it was read.
@@ -222,7 +258,7 @@ pub(super) fn inflated_len(path: &Path) -> io::Result<Option<u64>> {
         match content.read(&mut block) {
             Ok(Step::Bytes(_)) if !content.is_gzip() => return Ok(None),
             Ok(Step::Bytes(read)) => len += read as u64,
-            Ok(Step::End) => return Ok(content.is_gzip().then_some(len)),
+            Ok(Step::End | Step::Wait) => return Ok(content.is_gzip().then_some(len)),
             Err(error) if is_damage(&error) => return Ok(Some(BEHIND_ALL)),
             Err(error) => return Err(error),
         }

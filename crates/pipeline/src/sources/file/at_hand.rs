@@ -1,0 +1,98 @@
+//! A file that is read with or without waiting for the disk.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Reading waits for the disk, as any file's does, or gives what memory has of it and says [`ErrorKind::WouldBlock`] of the rest:
+/// that takes so little time that it need not be done where it may block.
+#[derive(Debug)]
+pub(super) struct FileAtHand {
+    file: File,
+    waits: bool,
+    /// Whether it is known that nobody can read it without waiting.
+    must_wait: bool,
+}
+
+impl FileAtHand {
+    /// Opens a file, of which reading waits.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(FileAtHand { file: File::open(path)?, waits: true, must_wait: cfg!(not(target_os = "linux")) })
+    }
+
+    /// Whether reading waits from now on.
+    pub(super) fn set_waits(&mut self, waits: bool) {
+        self.waits = waits;
+    }
+}
+
+impl Read for FileAtHand {
+    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+        if self.waits {
+            return self.file.read(block);
+        }
+        if self.must_wait {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        read_at_hand(&self.file, block).map_err(|error| {
+            // Not every file system can. What is wrong otherwise, reading that waits will tell.
+            self.must_wait = !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+            ErrorKind::WouldBlock.into()
+        })
+    }
+}
+
+impl Seek for FileAtHand {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Reads on where the file was read to.
+#[cfg(target_os = "linux")]
+fn read_at_hand(file: &File, block: &mut [u8]) -> io::Result<usize> {
+    const WHERE_IT_IS: u64 = u64::MAX;
+    let mut blocks = [io::IoSliceMut::new(block)];
+    Ok(rustix::io::preadv2(file, &mut blocks, WHERE_IT_IS, rustix::io::ReadWriteFlags::NOWAIT)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_at_hand(_: &File, _: &mut [u8]) -> io::Result<usize> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_at_hand_is_read_once_it_may_be_waited_for_and_nothing_twice() {
+        let path = std::env::temp_dir().join(format!("kinesis-logs-pipeline-at-hand-{}", std::process::id()));
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n / 7) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        // As far as the file system does so, memory has nothing of it then.
+        let written = File::open(&path).unwrap();
+        written.sync_all().unwrap();
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(&written, 0, None, rustix::fs::Advice::DontNeed);
+        let mut file = FileAtHand::open(&path).unwrap();
+        let (mut read, mut block) = (Vec::new(), vec![0; 4096]);
+        let mut waits = false;
+        loop {
+            file.set_waits(waits);
+            match file.read(&mut block) {
+                Ok(0) => break,
+                Ok(len) => {
+                    read.extend_from_slice(&block[..len]);
+                    waits = false;
+                }
+                Err(error) => {
+                    assert!(error.kind() == ErrorKind::WouldBlock && !waits, "{error}");
+                    waits = true;
+                }
+            }
+        }
+        assert!(read == bytes, "{} bytes", read.len());
+        std::fs::remove_file(&path).unwrap();
+    }
+}
