@@ -37,7 +37,7 @@ impl FlowLog<'_> {
 
     /// The same, or the place of the first value that is not of its field's kind.
     #[inline(always)]
-    fn write_json_with<L: Lanes>(&self, lanes: L, out: &mut Vec<u8>) -> Result<(), usize> {
+    fn write_json_with<L: Lanes>(&self, lanes: L, marks: &mut LineMarks, out: &mut Vec<u8>) -> Result<(), usize> {
         let format = self.format();
         // What is escaped is up to six times as long.
         let keys = format.json_keys();
@@ -47,7 +47,7 @@ impl FlowLog<'_> {
             room,
             #[inline(always)]
             |tail| match self.padded() {
-                Some(tokens) if keys.are_short => write_fields(lanes, self, tokens, tail),
+                Some(tokens) if keys.are_short => write_fields(lanes, self, tokens, marks, tail),
                 _ => write_each(self, tail),
             },
         )
@@ -62,7 +62,9 @@ impl FlowLog<'_> {
 
 with_lanes! {
 fn write_flow(flow: &FlowLog<'_>, out: &mut Vec<u8>) -> Result<(), usize> |lanes| {
-    flow.write_json_with(lanes, out)
+    let mut marks = LineMarks::none();
+    marks.look(lanes, flow.window(), flow.line().len());
+    flow.write_json_with(lanes, &mut marks, out)
 }
 }
 
@@ -70,11 +72,11 @@ with_lanes! {
 /// Appends a line as [`FlowLog::write_json`] does in the first of the known formats that it fits; `window` begins with it. All is
 /// done in one function: what is found is at hand for what looks at it.
 pub(crate) fn write_inferred(line: &str, window: &[u8], out: &mut Vec<u8>) -> Option<()> |lanes| {
-    let mut flow = FlowLog::new(Format::default_format());
-    let found = flow.find_with(lanes, line, window);
+    let (mut flow, mut marks) = (FlowLog::new(Format::default_format()), LineMarks::none());
+    let found = flow.find_marked(lanes, line, window, &mut marks);
     for format in Format::known().iter().filter(|format| format.len() == found) {
         flow.set_format(format);
-        if flow.looks_right() && flow.write_json_with(lanes, out).is_ok() {
+        if flow.looks_right() && flow.write_json_with(lanes, &mut marks, out).is_ok() {
             return Some(());
         }
     }
@@ -85,12 +87,12 @@ pub(crate) fn write_inferred(line: &str, window: &[u8], out: &mut Vec<u8>) -> Op
 with_lanes! {
 /// Appends a line as [`FlowLog::write_json`] does in a format; `window` begins with it. Also in one function.
 pub(crate) fn write_line(format: &Format, line: &str, window: &[u8], out: &mut Vec<u8>) -> Result<(), FlowLogError> |lanes| {
-    let mut flow = FlowLog::new(format);
-    let found = flow.find_with(lanes, line, window);
+    let (mut flow, mut marks) = (FlowLog::new(format), LineMarks::none());
+    let found = flow.find_marked(lanes, line, window, &mut marks);
     if found != format.len() {
         return Err(flow.mistake(found));
     }
-    flow.write_json_with(lanes, out).map_err(|place| flow.mistake_at(place))
+    flow.write_json_with(lanes, &mut marks, out).map_err(|place| flow.mistake_at(place))
 }
 }
 
@@ -103,15 +105,16 @@ fn write_fields<'t, L: Lanes>(
     lanes: L,
     flow: &FlowLog<'_>,
     tokens: PaddedTokens<'_, '_>,
+    marks: &mut LineMarks,
     tail: Tail<'t>,
 ) -> Result<Tail<'t>, usize> {
     let format = flow.format();
-    let mut odd = [false; MAX_FIELDS];
-    let Seen { is_plain: plain, has_odd } = find_odd(lanes, flow, tokens, &mut odd);
+    find_odd(lanes, format, tokens, marks);
+    let LineMarks { is_plain: plain, odd, has_odd, .. } = &*marks;
     let (mut tail, mut open) = (tail, Open::AsUsual);
     let JsonKeys { keys, end, len, .. } = format.json_keys();
     let mut copied = 0;
-    if !has_odd {
+    if !*has_odd {
         tail.assert_room(len + flow.line().len());
         for (key, token) in keys.iter().zip(tokens.all()) {
             let len = token.text().len();
@@ -129,11 +132,11 @@ fn write_fields<'t, L: Lanes>(
             return Ok(tail);
         }
     }
-    for (place, ((key, odd), token)) in keys.iter().zip(&odd).zip(tokens.all()).enumerate().skip(copied) {
+    for (place, ((key, odd), token)) in keys.iter().zip(odd).zip(tokens.all()).enumerate().skip(copied) {
         put_short_key(&mut tail, key, open);
         let len = token.text().len();
         if *odd | (len > LONG_CHUNK) {
-            (tail, open) = put_value(tail, flow, place, plain)?;
+            (tail, open) = put_value(tail, flow, place, *plain)?;
         } else {
             tail.put(token.long_chunk(), len);
             open = Open::AsUsual;
@@ -143,44 +146,24 @@ fn write_fields<'t, L: Lanes>(
     Ok(tail)
 }
 
-struct Seen {
-    is_plain: bool,
-    has_odd: bool,
-}
-
-/// Finds the places at which there stands what may not be copied as it is, and whether the line can stand in a JSON string.
+/// Marks the places at which there stands what may not be copied as it is.
 #[inline(always)]
-fn find_odd<L: Lanes>(
-    lanes: L,
-    flow: &FlowLog<'_>,
-    tokens: PaddedTokens<'_, '_>,
-    odd: &mut [bool; MAX_FIELDS],
-) -> Seen {
-    let format = flow.format();
-    let mut marks = LineMarks::none();
-    let mut has_odd = false;
-    marks.look(lanes, flow.window(), flow.line().len(), |place| {
-        has_odd = true;
-        if let Some(odd) = odd.get_mut(place) {
-            *odd = true;
-        }
-    });
+fn find_odd<L: Lanes>(lanes: L, format: &Format, tokens: PaddedTokens<'_, '_>, marks: &mut LineMarks) {
     let ByKind { addresses, texts, .. } = format.by_kind();
     for place in addresses {
         let (chunk, len) = tokens.chunk(usize::from(*place));
         let is_odd = lanes.ipv4(chunk, len).is_none();
-        odd[usize::from(*place)] = is_odd;
-        has_odd |= is_odd;
+        marks.odd[usize::from(*place)] = is_odd;
+        marks.has_odd |= is_odd;
     }
     if !marks.are_usual(format.usual_numbers(), tokens) {
-        has_odd = true;
-        find_odd_numbers(format, tokens, odd);
+        marks.has_odd = true;
+        find_odd_numbers(format, tokens, &mut marks.odd);
     }
     if !marks.is_plain {
-        has_odd = true;
-        texts.iter().for_each(|place| odd[usize::from(*place)] = true);
+        marks.has_odd = true;
+        texts.iter().for_each(|place| marks.odd[usize::from(*place)] = true);
     }
-    Seen { is_plain: marks.is_plain, has_odd }
 }
 
 /// Looks at each number alone.

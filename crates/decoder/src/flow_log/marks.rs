@@ -1,5 +1,6 @@
 //! What stands where in a line, a bit for each byte, so that most of its values are seen to be right all at once.
 
+use super::format::MAX_FIELDS;
 use super::layout::UsualNumbers;
 use super::tokens::PaddedTokens;
 use crate::number::Chunk;
@@ -14,46 +15,97 @@ pub(super) struct LineMarks {
     numeric: [u64; BLOCKS + 1],
     /// Whether all of it can stand in a JSON string as it is.
     pub(super) is_plain: bool,
+    /// The places of tokens that are `-`, and others that somebody found odd.
+    pub(super) odd: [bool; MAX_FIELDS],
+    /// Whether there is any.
+    pub(super) has_odd: bool,
+}
+
+/// A block of a line.
+pub(super) struct Block<'a> {
+    bytes: &'a [u8; BLOCK],
+    number: usize,
+    /// Which of the bytes are the line's.
+    within: u64,
+    /// Where tokens end: at spaces, and at the end.
+    pub(super) spaces: u64,
+}
+
+impl<'a> Block<'a> {
+    /// One of those of a line of `len` bytes, which must be padded.
+    #[inline(always)]
+    pub(super) fn new<L: Lanes>(lanes: L, window: &'a [u8], len: usize, number: usize) -> Option<Self> {
+        let bytes = scan::block(window, number * BLOCK)?;
+        let rest = len - number * BLOCK;
+        let (within, end) = if rest < BLOCK { ((1 << rest) - 1, 1 << rest) } else { (u64::MAX, 0) };
+        Some(Block { bytes, number, within, spaces: lanes.equal(bytes, b' ') & within | end })
+    }
+}
+
+/// What the blocks before have left.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    /// How many tokens have ended.
+    pub(super) ended: usize,
+    /// Whether a token begins with the block.
+    pub(super) begins: u64,
+    /// Whether one began with the byte before it that was a zero, or a dash.
+    zero: u64,
+    dash: u64,
+}
+
+impl Before {
+    /// Nothing was before.
+    pub(super) const NONE: Before = Before { ended: 0, begins: 1, zero: 0, dash: 0 };
 }
 
 impl LineMarks {
     /// Nothing seen yet.
     #[inline(always)]
     pub(super) fn none() -> LineMarks {
-        LineMarks { numeric: [0; BLOCKS + 1], is_plain: false }
+        LineMarks { numeric: [0; BLOCKS + 1], is_plain: false, odd: [false; MAX_FIELDS], has_odd: false }
     }
 
-    /// Looks at a line of `len` bytes with which `window` begins, and tells the places of tokens that are `-`. Nothing is seen of
-    /// a line that is long, or not padded: then no number is usual, and nothing plain.
+    /// How many blocks a line of `len` bytes has with which `window` begins. Nothing is seen of one that is long, or not padded:
+    /// then no number is usual, and nothing plain.
     #[inline(always)]
-    pub(super) fn look<L: Lanes>(&mut self, lanes: L, window: &[u8], len: usize, mut dash: impl FnMut(usize)) {
-        if len >= BLOCKS * BLOCK || window.len() < len + BLOCK {
-            return;
+    pub(super) fn blocks(&mut self, window: &[u8], len: usize) -> usize {
+        self.is_plain = len < BLOCKS * BLOCK && window.len() >= len + BLOCK;
+        if self.is_plain { len / BLOCK + 1 } else { 0 }
+    }
+
+    /// Looks at such a line.
+    #[inline(always)]
+    pub(super) fn look<L: Lanes>(&mut self, lanes: L, window: &[u8], len: usize) {
+        let mut before = Before::NONE;
+        for number in 0..self.blocks(window, len) {
+            let Some(block) = Block::new(lanes, window, len, number) else { return };
+            before = self.mark(lanes, &block, before);
         }
-        self.is_plain = true;
-        let mut ended = 0; // so many tokens
-        // Whether a token begins with the block; and whether one began with the byte before it that was a zero, or a dash.
-        let (mut before, mut zero, mut lone) = (1, 0, 0);
-        for (n, numeric) in self.numeric[..=len / BLOCK].iter_mut().enumerate() {
-            let Some(block) = scan::block(window, n * BLOCK) else { return };
-            let rest = len - n * BLOCK;
-            // The end counts as a space.
-            let (within, end) = if rest < BLOCK { ((1 << rest) - 1, 1 << rest) } else { (u64::MAX, 0) };
-            let spaces = lanes.equal(block, b' ') & within | end;
-            let digits = lanes.below(block, b'9' + 1) & !lanes.below(block, b'0');
-            let begins = spaces << 1 | before;
-            let (zeros, dashes) = (lanes.equal(block, b'0') & begins, lanes.equal(block, b'-') & begins);
-            *numeric = digits & !(zeros << 1 | zero) | spaces;
-            let mut nulls = spaces & (dashes << 1 | lone);
-            while nulls != 0 {
-                let below = (nulls - 1) & !nulls;
-                dash(ended + (spaces & below).count_ones() as usize);
-                nulls &= nulls - 1;
+    }
+
+    /// Looks at the next of its blocks.
+    #[inline(always)]
+    pub(super) fn mark<L: Lanes>(&mut self, lanes: L, block: &Block<'_>, before: Before) -> Before {
+        let Block { bytes, number, within, spaces } = *block;
+        let digits = lanes.below(bytes, b'9' + 1) & !lanes.below(bytes, b'0');
+        let begins = spaces << 1 | before.begins;
+        let (zeros, dashes) = (lanes.equal(bytes, b'0') & begins, lanes.equal(bytes, b'-') & begins);
+        if let Some(numeric) = self.numeric.get_mut(number) {
+            *numeric = digits & !(zeros << 1 | before.zero) | spaces;
+        }
+        let mut nulls = spaces & (dashes << 1 | before.dash);
+        while nulls != 0 {
+            let below = (nulls - 1) & !nulls;
+            self.has_odd = true;
+            if let Some(odd) = self.odd.get_mut(before.ended + (spaces & below).count_ones() as usize) {
+                *odd = true;
             }
-            ended += spaces.count_ones() as usize;
-            (before, zero, lone) = (spaces >> 63, zeros >> 63, dashes >> 63);
-            self.is_plain &= lanes.specials(block) & within == 0;
+            nulls &= nulls - 1;
         }
+        self.is_plain &= lanes.specials(bytes) & within == 0;
+        let ended = before.ended + spaces.count_ones() as usize;
+        Before { ended, begins: spaces >> 63, zero: zeros >> 63, dash: dashes >> 63 }
     }
 
     /// Whether all numbers are such that they may be copied. If not, that leaves the matter open.
@@ -110,15 +162,15 @@ mod tests {
 
     fn check<L: Lanes>(lanes: L, tokens: &[String], window: &[u8], len: usize) -> Result<(), TestCaseError> {
         let mut marks = LineMarks::none();
-        let mut dashes = Vec::new();
-        marks.look(lanes, window, len, |place| dashes.push(place));
+        marks.look(lanes, window, len);
         if len >= BLOCKS * BLOCK {
-            prop_assert!(!marks.is_plain && dashes.is_empty());
+            prop_assert!(!marks.is_plain && !marks.has_odd);
             prop_assert!((0..len).all(|from| !marks.are_numeric(from, len)), "nothing was seen");
             return Ok(());
         }
-        let are_dashes = tokens.iter().enumerate().filter(|(_, token)| *token == "-").map(|(place, _)| place);
-        prop_assert_eq!(dashes, are_dashes.collect::<Vec<_>>());
+        let are_dashes: Vec<bool> = tokens.iter().map(|token| token == "-").collect();
+        prop_assert_eq!(marks.has_odd, are_dashes.contains(&true));
+        prop_assert_eq!(&marks.odd[..tokens.len()], are_dashes);
         prop_assert_eq!(marks.is_plain, !tokens.iter().any(|token| token.contains(['"', '\\', '\u{1}'])));
         let is_number = |token: &String| {
             token.bytes().all(|byte| byte.is_ascii_digit()) && (token.len() == 1 || !token.starts_with('0'))
@@ -171,7 +223,7 @@ mod tests {
             let mut flow = FlowLog::new(&format);
             flow.split(&line, &window).unwrap();
             let mut marks = LineMarks::none();
-            marks.look(scan::BASELINE, &window, line.len(), |_| {});
+            marks.look(scan::BASELINE, &window, line.len());
             let max = [255, 65_535, 0, i64::MAX as u64, 99_999_999_999, 0, 255];
             let most = [3, 5, 0, 18, 11, 0, 3];
             let is_usual = |place: usize| {

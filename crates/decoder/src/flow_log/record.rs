@@ -6,6 +6,7 @@ use super::field::{Field, FieldKind};
 use super::format::{Format, MAX_FIELDS, shortened};
 use super::layout::{ByKind, PlaceLook};
 use super::look::Look;
+use super::marks::LineMarks;
 use super::tokens::{MAX_LEN, PaddedTokens, Tokens};
 use crate::Event;
 use crate::number::{self, Four};
@@ -128,10 +129,16 @@ impl<'a> FlowLog<'a> {
         self.tokens.find(line, window)
     }
 
-    /// The same for those who have chosen their lanes.
+    /// The same, and marks what stands where.
     #[inline(always)]
-    pub(super) fn find_with<L: Lanes>(&mut self, lanes: L, line: &'a str, window: &'a [u8]) -> usize {
-        self.tokens.find_with(lanes, line, window)
+    pub(super) fn find_marked<L: Lanes>(
+        &mut self,
+        lanes: L,
+        line: &'a str,
+        window: &'a [u8],
+        marks: &mut LineMarks,
+    ) -> usize {
+        self.tokens.find_marked(lanes, line, window, marks)
     }
 
     /// Takes the fields that were found, which must be as many, for those of another format.

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use super::format::MAX_FIELDS;
 use super::layout::FourPlaces;
+use super::marks::{Before, Block, LineMarks};
 use crate::number::{Chunk, Four};
 use crate::scan::{BLOCK, Lanes, with_lanes};
 
@@ -45,36 +46,44 @@ impl<'a> Tokens<'a> {
     /// may be stands for any number above, and there are none in a line that is too long.
     #[inline]
     pub(super) fn find(&mut self, line: &'a str, window: &'a [u8]) -> usize {
-        self.find_by(find_fields, line, window)
+        self.begin(line, window);
+        let found = match self.line.len() {
+            0 | 0x1_0000.. => Some(0),
+            len => find_fields(self.window, len, &mut self.gaps),
+        };
+        self.found(found)
     }
 
-    /// The same for those who have chosen their lanes.
+    /// The same, and marks what stands where, if the line is not too long for it.
     #[inline(always)]
-    pub(super) fn find_with<L: Lanes>(&mut self, lanes: L, line: &'a str, window: &'a [u8]) -> usize {
-        self.find_by(
-            #[inline(always)]
-            |window, len, gaps| find_fields_with(lanes, window, len, gaps),
-            line,
-            window,
-        )
-    }
-
-    #[inline(always)]
-    fn find_by(
+    pub(super) fn find_marked<L: Lanes>(
         &mut self,
-        find_fields: impl FnOnce(&[u8], usize, &mut [MaybeUninit<u16>; PLACES]) -> Option<usize>,
+        lanes: L,
         line: &'a str,
         window: &'a [u8],
+        marks: &mut LineMarks,
     ) -> usize {
+        self.begin(line, window);
+        let len = self.line.len();
+        match marks.blocks(self.window, len) {
+            0 => self.find(self.line, self.window),
+            _ if len == 0 => 0,
+            blocks => {
+                let found = find_fields_marked(lanes, self.window, len, blocks, &mut self.gaps, marks);
+                self.found(found)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, line: &'a str, window: &'a [u8]) {
         (self.line, self.window) = trim(line, window);
         (self.count, self.uneven) = (0, None);
-        let found = match self.line.len() {
-            0 | 0x1_0000.. => 0,
-            len => match find_fields(self.window, len, &mut self.gaps) {
-                Some(found) => found,
-                None => return self.find_uneven(),
-            },
-        };
+    }
+
+    #[inline(always)]
+    fn found(&mut self, found: Option<usize>) -> usize {
+        let Some(found) = found else { return self.find_uneven() };
         if found <= MAX_FIELDS {
             self.count = found;
         }
@@ -251,17 +260,6 @@ with_lanes! {
 /// Finds the gaps around the fields of a line of `len` bytes, and tells how many fields there are: one more than there may be
 /// stands for any number above. `None` if more than one space stands between some.
 fn find_fields(window: &[u8], len: usize, gaps: &mut [MaybeUninit<u16>; PLACES]) -> Option<usize> |lanes| {
-    find_fields_with(lanes, window, len, gaps)
-}
-}
-
-#[inline(always)]
-fn find_fields_with<L: Lanes>(
-    lanes: L,
-    window: &[u8],
-    len: usize,
-    gaps: &mut [MaybeUninit<u16>; PLACES],
-) -> Option<usize> {
     let mut found = 0;
     let mut before = 0;
     let mut block = 0;
@@ -285,6 +283,33 @@ fn find_fields_with<L: Lanes>(
         _ => return Some(MAX_FIELDS + 1),
     }
     Some(found + 1)
+}
+}
+
+/// The same of a line of so many blocks, which are marked too.
+#[inline(always)]
+fn find_fields_marked<L: Lanes>(
+    lanes: L,
+    window: &[u8],
+    len: usize,
+    blocks: usize,
+    gaps: &mut [MaybeUninit<u16>; PLACES],
+    marks: &mut LineMarks,
+) -> Option<usize> {
+    let mut before = Before::NONE;
+    gaps[0].write(BEFORE);
+    for number in 0..blocks {
+        let block = Block::new(lanes, window, len, number)?;
+        if block.spaces & (block.spaces << 1 | before.begins) != 0 {
+            return None;
+        }
+        let Some(room) = gaps.get_mut(before.ended + 1..).and_then(|rest| rest.first_chunk_mut()) else {
+            return Some(MAX_FIELDS + 1);
+        };
+        lanes.positions(block.spaces, (number * BLOCK) as u16, room);
+        before = marks.mark(lanes, &block, before);
+    }
+    Some(before.ended.min(MAX_FIELDS + 1))
 }
 
 /// From where to where each field of any line goes; of one with more fields than there may be, one more than that.
