@@ -180,4 +180,7 @@ fn within_a_record(format: &Format, line: &str, alone: &Result<FlowLog<'_>, Flow
     let (mut json, mut json_alone) = (Vec::new(), Vec::new());
     assert_eq!(flow.write_json(&mut json), alone.write_json(&mut json_alone));
     assert!(json == json_alone, "what stands behind the line changes its JSON");
+    let mut json_at_once = Vec::new();
+    assert_eq!(event.write_json_of(format, &mut json_at_once).is_ok(), !json.is_empty());
+    assert!(json == json_at_once, "splitting on the way changes the JSON");
 }

@@ -136,8 +136,9 @@ impl JsonKeys {
 }
 
 impl JsonKey {
+    /// The bytes that it begins with, also if the value before it has a quote to end.
     #[inline(always)]
-    pub(super) fn as_usual(&self) -> &[u8; LONG_CHUNK] {
+    pub(super) fn chunk_as_usual(&self) -> &[u8; LONG_CHUNK] {
         let [as_usual @ .., _] = &self.chunk;
         as_usual
     }

@@ -41,14 +41,21 @@ impl Tail<'_> {
         self.len += len.min(LONG_CHUNK);
     }
 
+    /// Makes sure of room for `len` bytes, and a chunk behind them.
     #[inline(always)]
     pub(super) fn assert_room(&self, len: usize) {
         assert!(self.len + len < self.room_of_chunks, "no room");
     }
 
+    /// The same as [`put`](Self::put), without looking.
+    ///
+    /// # Safety
+    ///
+    /// There must be room for the chunk as a whole, and `len` be no more than it has.
     #[inline(always)]
     pub(super) unsafe fn put_unchecked(&mut self, chunk: &[u8; LONG_CHUNK], len: usize) {
-        debug_assert!(self.len < self.room_of_chunks);
+        debug_assert!(self.len < self.room_of_chunks && len <= LONG_CHUNK);
+        // SAFETY: as many bytes as a chunk has follow in the room.
         unsafe { self.room.as_mut_ptr().add(self.len).cast::<[u8; LONG_CHUNK]>().write_unaligned(*chunk) };
         self.len += len;
     }
