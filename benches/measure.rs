@@ -57,9 +57,10 @@ pub(crate) fn on_one_processor<T>(work: impl FnOnce() -> T) -> T {
 
         let this_thread = Pid::from_raw(0);
         let all = sched_getaffinity(this_thread).unwrap();
-        let first = (0..CpuSet::count()).find(|processor| all.is_set(*processor).unwrap());
+        // The first is the one that devices interrupt, which counts as work of who was interrupted.
+        let last = (0..CpuSet::count()).rev().find(|processor| all.is_set(*processor).unwrap());
         let mut one = CpuSet::new();
-        one.set(first.unwrap()).unwrap();
+        one.set(last.unwrap()).unwrap();
         sched_setaffinity(this_thread, &one).unwrap();
         let done = work();
         sched_setaffinity(this_thread, &all).unwrap();
