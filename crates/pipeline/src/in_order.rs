@@ -18,13 +18,13 @@ impl<T: Send + 'static> InOrder<T> {
         InOrder { under_way: VecDeque::new() }
     }
 
-    /// How many pieces should be under way at most: as many as there are processors. More take memory, and more of what one
-    /// processor has at hand to another.
+    /// How many pieces should be under way at most: one more than there are processors, which so have another at hand while what
+    /// is done is passed on. More take memory, and more of what one processor has at hand to another.
     pub(crate) fn most() -> usize {
         // Asking reads several files each time.
         static PROCESSORS: LazyLock<usize> =
             LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
-        *PROCESSORS
+        *PROCESSORS + 1
     }
 
     /// Whether nothing is under way.
