@@ -55,25 +55,26 @@
 //! | 500 events a record | ns | / inflate | / typed |
 //! |---|---|---|---|
 //! | inflating alone | 116 | 1.00 | |
-//! | every event's message found | 132 | 1.14 | |
-//! | *typed*: every field of every line, by [`FlowLog::values_into`] | 179 | 1.55 | 1.0 |
-//! | the same, inflated by zlib-rs | 223 | 1.93 | |
-//! | the same, by the 14 getters | 196 | 1.69 | |
-//! | every line as JSON, by [`FlowLog::write_json`] | 219 | 1.90 | |
-//! | every line into Arrow record batches, dropped when full | 195 | 1.69 | |
-//! | Rust as it is usually written: flate2, serde_json into structs, `split(' ')`, `parse` | 753 | | 4.2 |
-//! | Python, gzip and json of the standard library; no line is read | 913 | | 5.1 |
-//! | Python, isal, orjson, `split(' ')`, `int()` | 2622 | | 14.7 |
-//! | the vrl crate, in a loop over the events | 2207 | | 12.3 |
-//! | the vrl crate, a program for each event, as Vector has it | 8264 | | 46.2 |
+//! | every event's message found | 135 | 1.16 | |
+//! | *typed*: every field of every line, by [`FlowLog::values_into`] | 179 | 1.54 | 1.0 |
+//! | the same, inflated by zlib-rs | 221 | 1.91 | |
+//! | the same, by the 14 getters | 199 | 1.72 | |
+//! | every line as JSON, by [`FlowLog::write_json`] | 201 | 1.73 | |
+//! | the same, its format inferred, by [`Formats::write_json`](flow_log::Formats::write_json) | 215 | 1.86 | |
+//! | every line into Arrow record batches, dropped when full | 200 | 1.72 | |
+//! | Rust as it is usually written: flate2, serde_json into structs, `split(' ')`, `parse` | 749 | | 4.2 |
+//! | Python, gzip and json of the standard library; no line is read | 906 | | 5.1 |
+//! | Python, isal, orjson, `split(' ')`, `int()` | 2672 | | 14.9 |
+//! | the vrl crate, in a loop over the events | 2186 | | 12.2 |
+//! | the vrl crate, a program for each event, as Vector has it | 8160 | | 45.7 |
 //!
 //! | / inflate | 1 | 50 | 500 | 5,000 events a record |
 //! |---|---|---|---|---|
-//! | typed | 1.08 | 1.36 | 1.55 | 1.59 |
-//! | typed, with `extractedFields` beside the lines | 1.09 | 1.38 | 1.50 | 1.54 |
-//! | typed, version 5's 29 fields | | | 1.86 | |
+//! | typed | 1.08 | 1.34 | 1.54 | 1.59 |
+//! | typed, with `extractedFields` beside the lines | 1.09 | 1.37 | 1.50 | 1.54 |
+//! | typed, version 5's 29 fields | | | 1.80 | |
 //!
-//! On two threads *typed* scales 1.03 times as well as inflating does (0.94 to 1.08 in four of five rounds).
+//! On two threads *typed* scales 1.05 times as well as inflating does (0.94 to 1.08 in four of five rounds).
 //! `cargo bench -p kinesis-logs-peers --bench decoding` in the repository prints all of this where you are.
 //!
 //! # Features

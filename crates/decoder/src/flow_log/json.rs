@@ -120,7 +120,9 @@ fn write_fields<'t, L: Lanes>(
     for (place, ((key, odd), token)) in keys.iter().zip(odd).zip(tokens.all()).enumerate().skip(copied) {
         put_short_key(&mut tail, key, open);
         let len = token.text().len();
-        if *odd | (len > LONG_CHUNK) {
+        if token.is_dash() {
+            open = put_null(&mut tail, key.opens_quote);
+        } else if *odd | (len > LONG_CHUNK) {
             (tail, open) = put_value(tail, flow, place, *is_plain)?;
         } else {
             tail.put(token.long_chunk(), len);
@@ -215,10 +217,21 @@ enum Open {
 
 /// Writes what stands between two values, if a chunk has it.
 #[inline(always)]
-fn put_short_key(tail: &mut Tail<'_>, JsonKey { text, chunk }: &JsonKey, open: Open) {
+fn put_short_key(tail: &mut Tail<'_>, JsonKey { text, chunk, .. }: &JsonKey, open: Open) {
     let ([as_usual @ .., _], [_, not @ ..]) = (chunk, chunk);
     let chunk = if matches!(open, Open::Not) { not } else { as_usual };
     tail.put(chunk, text.len() - open as usize);
+}
+
+/// Writes `null` behind a key, and takes back the quote that a text would have.
+#[inline(always)]
+fn put_null(tail: &mut Tail<'_>, is_quoted: bool) -> Open {
+    const NULL: &[u8; LONG_CHUNK] = b"null                            ";
+    if is_quoted {
+        tail.pop();
+    }
+    tail.put(NULL, 4);
+    if is_quoted { Open::Not } else { Open::AsUsual }
 }
 
 /// Writes any value behind its key, or tells its place if it is not of its field's kind. The tail moves in and out so that

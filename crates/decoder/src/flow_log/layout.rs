@@ -116,6 +116,8 @@ pub(super) struct JsonKey {
     pub(super) text: String,
     /// The bytes that it begins with, as many as are copied at once behind the quote.
     pub(super) chunk: [u8; 1 + LONG_CHUNK],
+    /// Whether it ends with a quote, that of a text.
+    pub(super) opens_quote: bool,
 }
 
 impl JsonKeys {
@@ -147,6 +149,6 @@ impl JsonKey {
         let mut chunk = [0; 1 + LONG_CHUNK];
         let len = text.len().min(LONG_CHUNK);
         chunk[..len].copy_from_slice(&text.as_bytes()[..len]);
-        JsonKey { text, chunk }
+        JsonKey { opens_quote: text.ends_with('"'), text, chunk }
     }
 }
