@@ -132,7 +132,7 @@ mod tests {
     use super::super::Field;
     use super::*;
 
-    const TEXTS: &str = "-|unknown|ACCEPT|REJECT|IPv4|IPv6|EFA|ingress|egress|eni-[0-9a-f]{0,20}|en|vpc-1|subnet-1|i-1|i|\\
+    const TEXTS: &str = "-|unknown|ACCEPT|REJECT|IPv4|IPv6|EFA|ingress|egress|eni-[0-9a-f]{0,20}|en|vpc-1|subnet-1|i-1|i|\
                          tgw-attach-[0-9a-z]{0,9}|tgw-attac|arn:aws:ecs|OK|NODATA|[A-Z]{1,20}|[0-9]{1,20}|[0-9a-z]{1,20}|use1-az4";
 
     proptest! {

@@ -68,10 +68,10 @@ impl Waiting {
         self.taken as u64
     }
 
-    /// Lets those wait again too, and tells how many that were.
-    pub(super) fn take_back(&mut self) -> u64 {
+    /// Lets those wait again too.
+    pub(super) fn take_back(&mut self) {
         self.bytes += self.begun();
-        std::mem::take(&mut self.taken) as u64
+        self.taken = 0;
     }
 
     /// Lets go of the first `bytes`. Buffers of which nothing is left are emptied, and put into `spare`.

@@ -195,11 +195,13 @@ impl DurableFile {
         let Some(file) = &mut self.file else { return Ok(()) };
         // Also of lines that were begun by a piece before: whoever opens the file next, this one too, takes half a line for what a
         // crash has left.
-        let whole = self.len - self.lines.begun();
+        // Somebody may have cut it.
+        let whole = self.len.saturating_sub(self.lines.begun());
         if file.file().metadata()?.len() > whole {
             file.cut(whole).map_err(io::Error::other)?;
         }
-        self.len -= self.lines.take_back();
+        self.lines.take_back();
+        self.len = whole;
         if self.is_written {
             self.sync().map_err(io::Error::other)?;
             // What is on the disk now still waits for its commit.

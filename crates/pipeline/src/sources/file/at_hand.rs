@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Reading waits for the disk, as any file's does, or gives what memory has of it and says [`ErrorKind::WouldBlock`] of the rest:
-/// that takes so little time that it need not be done where it may block.
+/// that takes so little time that it need not be done where it may block. Also of its end, which only those who wait are told.
 #[derive(Debug)]
 pub(super) struct FileAtHand {
     file: File,
@@ -24,6 +24,12 @@ impl FileAtHand {
     pub(super) fn set_waits(&mut self, waits: bool) {
         self.waits = waits;
     }
+
+    /// Nothing of it is at hand from now on.
+    #[cfg(test)]
+    pub(super) fn must_wait(&mut self) {
+        self.must_wait = true;
+    }
 }
 
 impl Read for FileAtHand {
@@ -34,11 +40,16 @@ impl Read for FileAtHand {
         if self.must_wait {
             return Err(ErrorKind::WouldBlock.into());
         }
-        read_at_hand(&self.file, block).map_err(|error| {
-            // Not every file system can. What is wrong otherwise, reading that waits will tell.
-            self.must_wait = !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
-            ErrorKind::WouldBlock.into()
-        })
+        match read_at_hand(&self.file, block) {
+            // Linux 5.9 and 5.10 say so also where there is more (preadv2(2), bugs).
+            Ok(0) => Err(ErrorKind::WouldBlock.into()),
+            Ok(read) => Ok(read),
+            Err(error) => {
+                // Not every file system can. What is wrong otherwise, reading that waits will tell.
+                self.must_wait = !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+                Err(ErrorKind::WouldBlock.into())
+            }
+        }
     }
 }
 

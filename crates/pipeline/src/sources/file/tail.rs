@@ -52,12 +52,14 @@ struct Open {
     begun: Option<Begun>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Begun {
     /// Whether bytes waited that were no record yet.
     had_rest: bool,
     /// Whether nothing was read since.
     is_quiet: bool,
+    /// What is wrong with what follows.
+    damage: Option<io::Error>,
 }
 
 /// What became of a file since it was looked at last.
@@ -161,12 +163,18 @@ impl Tail {
     pub(super) fn go_to(&mut self, position: u64) -> io::Result<()> {
         self.position = position;
         (self.has_more, self.is_finished) = (true, false);
-        if let Some(Open { content, framer, begun, .. }) = &mut self.open {
-            *begun = None;
-            content.go_to(position)?;
-            framer.go_to(position);
+        let Some(Open { content, framer, begun, .. }) = &mut self.open else { return Ok(()) };
+        *begun = None;
+        if let Some(file) = content.source() {
+            file.set_waits(true);
         }
-        Ok(())
+        let found = content.go_to(position);
+        match &found {
+            Ok(()) => framer.go_to(position),
+            // It is somewhere else. Opened anew, it begins where it should.
+            Err(_) => self.open = None,
+        }
+        found
     }
 
     /// Reads what makes a batch, or what there is.
@@ -189,16 +197,16 @@ impl Tail {
             file.set_waits(waits);
         }
         let mut is_damaged = false;
-        let Begun { had_rest, mut is_quiet } =
-            begun.take().unwrap_or(Begun { had_rest: framer.has_rest(), is_quiet: true });
+        let Begun { had_rest, mut is_quiet, mut damage } =
+            begun.take().unwrap_or_else(|| Begun { had_rest: framer.has_rest(), is_quiet: true, damage: None });
         let mut blocks = 0;
         while !framer.is_full() {
             blocks += 1;
             if !waits && blocks > MOST_AT_HAND {
-                *begun = Some(Begun { had_rest, is_quiet });
+                *begun = Some(Begun { had_rest, is_quiet, damage: None });
                 return Ok(None);
             }
-            match content.read(block) {
+            match damage.take().map_or_else(|| content.read(block), Err) {
                 Ok(Step::Bytes(read)) => {
                     framer.push(&block[..read]);
                     (self.has_grown, is_quiet) = (true, false);
@@ -206,7 +214,12 @@ impl Tail {
                 }
                 Ok(Step::End) => {}
                 Ok(Step::Wait) => {
-                    *begun = Some(Begun { had_rest, is_quiet });
+                    *begun = Some(Begun { had_rest, is_quiet, damage: None });
+                    return Ok(None);
+                }
+                Err(error) if !waits => {
+                    // What is to be done about it may take a while.
+                    *begun = Some(Begun { had_rest, is_quiet, damage: Some(error) });
                     return Ok(None);
                 }
                 Err(error) if content.is_gzip() && is_damage(&error) => {
@@ -269,4 +282,116 @@ fn beginning(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     File::open(path)?.take(bytes as u64).read_to_end(&mut start)?;
     Ok(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::sources::unit::Unit;
+
+    /// A file that is followed, of which the test takes care itself.
+    fn tail(name: &str, bytes: &[u8]) -> Tail {
+        let path = std::env::temp_dir().join(format!("kinesis-logs-pipeline-tail-{name}-{}", std::process::id()));
+        fs::write(&path, bytes).unwrap();
+        let (inode, head) = (Inode::of(&fs::metadata(&path).unwrap(), &path), Head::of(&path).unwrap());
+        let mut tail = Tail::new(1, path, inode, head, 0, Cutting { max_bytes: 1 << 20, objects_are_lines: false });
+        tail.open().unwrap();
+        tail
+    }
+
+    /// Reads what there is at hand, and the rest of it where that may wait.
+    fn read(tail: &mut Tail) -> Taken {
+        let at_hand = tail.read_at_hand().unwrap();
+        at_hand.unwrap_or_else(|| tail.read().unwrap())
+    }
+
+    fn text(taken: Taken) -> String {
+        let records = taken.units.into_iter().map(|unit| match unit {
+            Unit::Record(record) | Unit::Lines(record, _) | Unit::Aside(record, _) => record.data,
+        });
+        records.map(|data| String::from_utf8_lossy(&data).into_owned()).collect()
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn lines(count: u64) -> String {
+        (0..count).map(|n| format!("{n:06} {:x}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect()
+    }
+
+    #[test]
+    fn all_is_read_whether_it_is_at_hand_or_not() {
+        let lines = lines(40_000);
+        for (name, bytes) in [("plain", lines.clone().into_bytes()), ("packed", gzip(&lines))] {
+            for must_wait in [false, true] {
+                let mut tail = tail(name, &bytes);
+                let mut all = String::new();
+                while tail.has_more {
+                    if must_wait && let Some(file) = tail.open.as_mut().and_then(|open| open.content.source()) {
+                        file.must_wait();
+                    }
+                    all += &text(read(&mut tail));
+                }
+                assert!(all == lines, "{name}: {} of {} bytes", all.len(), lines.len());
+                fs::remove_file(&tail.path).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn going_back_waits_for_what_is_not_at_hand() {
+        let lines = lines(40_000);
+        for (name, bytes) in [("back-plain", lines.clone().into_bytes()), ("back-packed", gzip(&lines))] {
+            let mut tail = tail(name, &bytes);
+            let first = read(&mut tail).end;
+            while tail.has_more {
+                read(&mut tail);
+            }
+            if let Some(file) = tail.open.as_mut().and_then(|open| open.content.source()) {
+                file.must_wait();
+            }
+            tail.read_at_hand().unwrap();
+            tail.go_to(first).unwrap();
+            let mut again = String::new();
+            while tail.has_more {
+                again += &text(read(&mut tail));
+            }
+            assert!(again == lines[first as usize..], "{name}: {:?}", again.get(..40));
+            fs::remove_file(&tail.path).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_one_record_is_not_taken_for_whole_because_reading_it_was_interrupted() {
+        let mut tail = tail("whole", &[1; 2000]);
+        assert!(tail.read_at_hand().unwrap().is_none(), "nothing tells where it ends");
+        assert_eq!(tail.read().unwrap().units, []);
+        // Nobody has written more since.
+        assert_eq!(tail.read().unwrap().units.len(), 1);
+        fs::remove_file(&tail.path).unwrap();
+    }
+
+    #[test]
+    fn damage_that_is_found_at_hand_is_dealt_with_where_it_may_be_waited_for() {
+        let mut bytes = gzip(&lines(2000));
+        let len = bytes.len();
+        bytes[len - 6] ^= 1;
+        let mut tail = tail("damaged", &bytes);
+        let taken = loop {
+            let taken = read(&mut tail);
+            if taken.end == BEHIND_ALL {
+                break taken;
+            }
+        };
+        assert!(matches!(taken.units.last(), Some(Unit::Aside(_, why)) if why.contains("damaged gzip")));
+        fs::remove_file(&tail.path).unwrap();
+    }
 }
