@@ -194,8 +194,7 @@ impl DurableFile {
     fn step_back(&mut self) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         // Also of lines that were begun by a piece before: whoever opens the file next, this one too, takes half a line for what a
-        // crash has left.
-        // Somebody may have cut it.
+        // crash has left. The file may be shorter than that: somebody may have cut it.
         let whole = self.len.saturating_sub(self.lines.begun());
         if file.file().metadata()?.len() > whole {
             file.cut(whole).map_err(io::Error::other)?;

@@ -165,9 +165,6 @@ impl Tail {
         (self.has_more, self.is_finished) = (true, false);
         let Some(Open { content, framer, begun, .. }) = &mut self.open else { return Ok(()) };
         *begun = None;
-        if let Some(file) = content.source() {
-            file.set_waits(true);
-        }
         let found = content.go_to(position);
         match &found {
             Ok(()) => framer.go_to(position),
@@ -185,7 +182,20 @@ impl Tail {
 
     /// The same where nothing may block; `None` if it is to be read on where it may.
     pub(super) fn read_at_hand(&mut self) -> io::Result<Option<Taken>> {
-        if self.open.is_none() { Ok(None) } else { self.read_on(false) }
+        if self.open.is_none() {
+            return Ok(None);
+        }
+        // Waiting is the rule, whoever reads next.
+        self.set_waits(false);
+        let read = self.read_on(false);
+        self.set_waits(true);
+        read
+    }
+
+    fn set_waits(&mut self, waits: bool) {
+        if let Some(file) = self.open.as_mut().and_then(|open| open.content.source()) {
+            file.set_waits(waits);
+        }
     }
 
     fn read_on(&mut self, waits: bool) -> io::Result<Option<Taken>> {
@@ -193,20 +203,18 @@ impl Tail {
         if self.is_ending {
             content.ends();
         }
-        if let Some(file) = content.source() {
-            file.set_waits(waits);
-        }
         let mut is_damaged = false;
         let Begun { had_rest, mut is_quiet, mut damage } =
             begun.take().unwrap_or_else(|| Begun { had_rest: framer.has_rest(), is_quiet: true, damage: None });
         let mut blocks = 0;
         while !framer.is_full() {
             blocks += 1;
-            if !waits && blocks > MOST_AT_HAND {
-                *begun = Some(Begun { had_rest, is_quiet, damage: None });
-                return Ok(None);
-            }
-            match damage.take().map_or_else(|| content.read(block), Err) {
+            let step = match damage.take() {
+                Some(error) => Err(error),
+                None if !waits && blocks > MOST_AT_HAND => Ok(Step::Wait),
+                None => content.read(block),
+            };
+            match step {
                 Ok(Step::Bytes(read)) => {
                     framer.push(&block[..read]);
                     (self.has_grown, is_quiet) = (true, false);
