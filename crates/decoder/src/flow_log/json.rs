@@ -242,12 +242,8 @@ fn put_value<'t>(mut tail: Tail<'t>, flow: &FlowLog<'_>, place: usize, plain: bo
     let column = &flow.format().columns()[place];
     match flow.value(place) {
         Value::Null => {
-            if column.is_quoted() {
-                tail.pop();
-                tail.extend(b"null");
-                return Ok((tail, Open::Not));
-            }
-            tail.extend(b"null");
+            let open = put_null(&mut tail, column.is_quoted());
+            return Ok((tail, open));
         }
         Value::Integer(number) => {
             // Writing to a tail does not fail.

@@ -36,9 +36,8 @@ impl Tail<'_> {
     #[inline(always)]
     pub(super) fn put(&mut self, chunk: &[u8; LONG_CHUNK], len: usize) {
         assert!(self.len < self.room_of_chunks, "no room");
-        // SAFETY: as many bytes as a chunk has follow in the room: it is at least as much longer.
-        unsafe { self.room.as_mut_ptr().add(self.len).cast::<[u8; LONG_CHUNK]>().write_unaligned(*chunk) };
-        self.len += len.min(LONG_CHUNK);
+        // SAFETY: there is room for a chunk.
+        unsafe { self.put_unchecked(chunk, len.min(LONG_CHUNK)) };
     }
 
     /// Makes sure of room for `len` bytes, and a chunk behind them.
@@ -55,7 +54,7 @@ impl Tail<'_> {
     #[inline(always)]
     pub(super) unsafe fn put_unchecked(&mut self, chunk: &[u8; LONG_CHUNK], len: usize) {
         debug_assert!(self.len < self.room_of_chunks && len <= LONG_CHUNK);
-        // SAFETY: as many bytes as a chunk has follow in the room.
+        // SAFETY: as many bytes as a chunk has follow in the room, as the caller has made sure.
         unsafe { self.room.as_mut_ptr().add(self.len).cast::<[u8; LONG_CHUNK]>().write_unaligned(*chunk) };
         self.len += len;
     }
