@@ -36,9 +36,8 @@ pub(crate) fn inflate(records: &[Vec<u8>]) -> Duration {
     own() - before
 }
 
-/// The same on as many threads as there are processors, each of which has a part of the records.
-pub(crate) fn inflate_on_all(records: &[Vec<u8>]) -> Duration {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+/// The same on several threads, each of which has a part of the records.
+pub(crate) fn inflate_on(threads: usize, records: &[Vec<u8>]) -> Duration {
     let before = own();
     std::thread::scope(|scope| {
         for part in records.chunks(records.len().div_ceil(threads)) {

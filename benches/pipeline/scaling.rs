@@ -19,13 +19,7 @@ pub(crate) fn measure(folder: &Path, records: &[Vec<u8>]) {
     let mut of_inflating = Vec::new();
     let mut of_jobs: [Vec<f64>; 3] = Default::default();
     for _ in 0..ROUNDS {
-        let (first, second) = records.split_at(records.len() / 2);
-        let two = time(|| {
-            std::thread::scope(|scope| {
-                scope.spawn(|| crate::inflate(first));
-                crate::inflate(second);
-            })
-        });
+        let two = time(|| crate::inflate_on(2, records));
         of_inflating.push(time(|| crate::inflate(records)).as_secs_f64() / two.as_secs_f64());
         for (job, ratios) in JOBS.iter().zip(&mut of_jobs) {
             let [one, two] = ["0", "0,1"].map(|processors| {
