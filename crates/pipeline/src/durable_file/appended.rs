@@ -98,7 +98,8 @@ impl Appended {
     /// The file must have been opened to append. Room that a killed process took and did not fill is given back.
     pub(super) fn new(file: File) -> Self {
         give_back_room(&file);
-        Appended { file, room: Some(0) }
+        let room = takes_room(&file).then_some(0);
+        Appended { file, room }
     }
 
     pub(super) fn file(&self) -> &File {
@@ -147,6 +148,19 @@ impl Drop for Appended {
             give_back_room(&self.file);
         }
     }
+}
+
+/// Whether room can be taken for nothing. In memory it would be filled with zeros at once.
+#[cfg(target_os = "linux")]
+fn takes_room(file: &File) -> bool {
+    /// `TMPFS_MAGIC` of Linux's `magic.h`.
+    const IN_MEMORY: rustix::fs::FsWord = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type != IN_MEMORY)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn takes_room(_: &File) -> bool {
+    false
 }
 
 /// Gives back room behind a file's end, if there is some. If that fails it stays taken, and that is all.
@@ -210,6 +224,20 @@ mod tests {
         waiting.advance(waiting.bytes(), &mut spare);
         assert!(std::fs::read(&path).unwrap() == expected, "what is in the file is not what was appended");
         assert!(waiting.buffers.is_empty() && spare.len() == 8 && spare.iter().all(Vec::is_empty));
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn in_memory_no_room_is_taken_ahead() {
+        let path = PathBuf::from(format!("/dev/shm/kinesis-logs-pipeline-appended-{}", std::process::id()));
+        // Not every machine has such a place.
+        let Ok(file) = File::options().create(true).append(true).open(&path) else { return };
+        let mut appended = Appended::new(file);
+        let mut waiting = Waiting::default();
+        waiting.push(vec![1; 2 * PIECE as usize]);
+        appended.append(&waiting, waiting.bytes(), 0).unwrap();
+        assert_eq!(appended.room, None);
         std::fs::remove_file(&path).unwrap();
     }
 

@@ -137,9 +137,19 @@ impl DurableFile {
         }
     }
 
+    #[cfg(feature = "sinks-file")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Whether lines wait to be appended.
+    pub(crate) fn has_lines(&self) -> bool {
+        self.lines.bytes() > 0
+    }
+
     /// Whether anything waits for a commit.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.is_written || self.lines.bytes() > 0
+        self.is_written || self.has_lines()
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! When lines are written, and when they are committed: one thing at a time, where it may block, while others are encoded.
+//! When lines are written, and when they are committed: one thing at a time, while others are encoded.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::files::Files;
 use super::lines::Lines;
+use super::pace::{Pace, Turn};
 use crate::component::{Acknowledgement, ComponentError, Outcome};
 use crate::durable_file::is_full;
 use crate::in_order::InOrder;
@@ -30,6 +31,7 @@ pub(super) struct Disk {
     /// The component's name.
     id: String,
     state: State,
+    pace: Pace,
     /// What no file has yet, in order, and how many bytes that is.
     waiting: Vec<Lines>,
     waiting_bytes: usize,
@@ -52,7 +54,7 @@ pub(super) struct Disk {
 #[derive(Debug)]
 enum State {
     Free(Files),
-    Works(Work, JoinHandle<(Files, Result<(), ComponentError>)>),
+    Works(Work, JoinHandle<Worked>),
     /// It had no room, and is asked again.
     Full {
         files: Files,
@@ -69,11 +71,20 @@ enum Work {
     Commit,
 }
 
+/// What came of it.
+#[derive(Debug)]
+struct Worked {
+    files: Files,
+    result: Result<(), ComponentError>,
+    took: Duration,
+}
+
 impl Disk {
     pub(super) fn new(id: String, files: Files) -> Self {
         Disk {
             id,
             state: State::Free(files),
+            pace: Pace::default(),
             waiting: Vec::new(),
             waiting_bytes: 0,
             uncommitted: 0,
@@ -124,7 +135,8 @@ impl Disk {
         if work == Work::Commit {
             (self.uncommitted, self.due, self.is_last) = (0, None, is_last);
         }
-        self.state = State::Works(work, work.begin(files));
+        let turn = if work == Work::Write && !files.must_open() { self.pace.turn() } else { None };
+        self.state = State::Works(work, work.begin(files, turn));
     }
 
     /// Whether all is committed, and nothing more will come.
@@ -151,21 +163,20 @@ impl Disk {
             }
             State::Works(work, task) => {
                 let work = *work;
-                let done = task.await;
-                let (files, result) = done.map_err(|error| ComponentError::new("writing ended").caused_by(error))?;
-                return self.ended(work, files, result);
+                let worked = task.await;
+                let worked = worked.map_err(|error| ComponentError::new("writing ended").caused_by(error))?;
+                return self.ended(work, worked);
             }
             State::Done => std::future::pending().await,
         }
         Ok(())
     }
 
-    fn ended(
-        &mut self,
-        work: Work,
-        mut files: Files,
-        result: Result<(), ComponentError>,
-    ) -> Result<(), ComponentError> {
+    fn ended(&mut self, work: Work, worked: Worked) -> Result<(), ComponentError> {
+        let Worked { mut files, result, took } = worked;
+        if work == Work::Write {
+            self.pace.note(took);
+        }
         match result {
             Ok(()) => {
                 self.wait = FIRST_WAIT;
@@ -191,22 +202,30 @@ impl Disk {
 
     fn try_again(&mut self) {
         match std::mem::replace(&mut self.state, State::Done) {
-            State::Full { files, work, .. } => self.state = State::Works(work, work.begin(files)),
+            State::Full { files, work, .. } => self.state = State::Works(work, work.begin(files, None)),
             other => self.state = other,
         }
     }
 }
 
 impl Work {
-    /// Does it where it may block.
-    fn begin(self, mut files: Files) -> JoinHandle<(Files, Result<(), ComponentError>)> {
+    /// Does it, by a worker whose turn it is, or where it may block.
+    fn begin(self, mut files: Files, turn: Option<Turn>) -> JoinHandle<Worked> {
         let now = Instant::now();
-        tokio::task::spawn_blocking(move || {
+        let work = move || {
+            let begun = std::time::Instant::now();
             let result = match self {
                 Work::Write => files.write(),
                 Work::Commit => files.commit(now),
             };
-            (files, result)
-        })
+            Worked { files, result, took: begun.elapsed() }
+        };
+        match turn {
+            Some(turn) => tokio::spawn(async move {
+                let _turn = turn;
+                work()
+            }),
+            None => tokio::task::spawn_blocking(work),
+        }
     }
 }

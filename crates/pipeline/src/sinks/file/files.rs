@@ -47,7 +47,12 @@ impl Files {
         if self.files.len() >= MAX_OPEN {
             return Ok(());
         }
-        self.files.values_mut().try_for_each(|file| file.write(self.compression))
+        self.files.values_mut().filter(|file| file.has_lines()).try_for_each(|file| file.write(self.compression))
+    }
+
+    /// Whether a write has a file to open.
+    pub(super) fn must_open(&self) -> bool {
+        self.files.values().any(|file| file.has_lines() && !file.is_open())
     }
 
     /// Makes durable all that was taken; gives files that are complete their names, and closes those that are idle. If it fails,
@@ -82,5 +87,26 @@ impl Files {
     /// Buffers of lines that were appended, emptied.
     pub(super) fn take_spare(&mut self) -> impl Iterator<Item = Vec<u8>> {
         self.files.values_mut().flat_map(DurableFile::take_spare)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_waits_to_be_complete_is_not_opened_when_others_are_written() {
+        let folder = std::env::temp_dir().join(format!("kinesis-logs-files-{}", std::process::id()));
+        let rotate = toml::from_str("max_age_secs = 3600").unwrap();
+        let mut files = Files::new(Compression::None, rotate, true, Duration::ZERO);
+        files.push(folder.join("old"), b"1\n".to_vec());
+        files.commit(Instant::now()).unwrap();
+        files.push(folder.join("new"), b"2\n".to_vec());
+        assert!(files.must_open());
+        files.write().unwrap();
+        assert!(!files.files[&folder.join("old")].is_open() && files.files[&folder.join("new")].is_open());
+        files.push(folder.join("new"), b"3\n".to_vec());
+        assert!(!files.must_open());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

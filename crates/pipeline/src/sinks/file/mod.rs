@@ -15,6 +15,7 @@
 mod disk;
 mod files;
 mod lines;
+mod pace;
 mod rotation;
 mod template;
 
