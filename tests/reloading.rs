@@ -150,6 +150,41 @@ fn files_are_read_again_and_what_is_the_same_runs_on() {
     assert!(table.contains("demo_logs"), "{table}");
 }
 
+#[test]
+fn what_a_reload_adds_is_asked_whether_it_can_work_and_where_that_is_required_nothing_changes_unless_it_can() {
+    let toml = r#"
+        [sources.flows]
+        type = "demo_logs"
+        interval = 0.01
+        [sinks.rest]
+        type = "blackhole"
+        inputs = ["flows"]
+        "#;
+    // Nobody answers there, now as before: what stays is not asked again.
+    let sink = |id: &str| {
+        format!(
+            "[sinks.{id}]\ntype = 'http'\ninputs = ['flows']\nuri = 'http://127.0.0.1:1/'\nencoding.codec = 'json'\n\
+             healthcheck.uri = 'http://127.0.0.1:1/{id}'\n"
+        )
+    };
+    let running = Running::start("reloading-healthchecks.toml", &format!("{toml}{}", sink("old")), &[]);
+    running.wait_for("sink \"old\" is not healthy");
+    running.reload(&format!("{toml}{}{}", sink("old"), sink("new")));
+    let said = running.wait_for("sink \"new\" is not healthy").join("\n");
+    assert!(said.contains("configuration reloaded") && said.contains("added=[\"new\"]"), "{said}");
+    assert!(!said.contains("sink \"old\" is not healthy"), "{said}");
+    drop(running);
+
+    let running = Running::start("reloading-required.toml", toml, &["--require-healthy"]);
+    running.wait_for("component started");
+    running.reload(&format!("{toml}{}", sink("new")));
+    let said = running.wait_for("sink \"new\" is not healthy").join("\n");
+    assert!(said.contains("configuration refused"), "{said}");
+    running.reload(&format!("{toml}{}", sink("new").replace("healthcheck.uri = 'http://127.0.0.1:1/new'", "")));
+    let said = running.wait_for("configuration reloaded").join("\n");
+    assert!(said.contains("added=[\"new\"]"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_is_replaced_goes_on_behind_its_checkpoint() {
     let emulator = Emulator::start().await;

@@ -314,7 +314,7 @@ What is not done by the limit is cut off, and read again the next time. A second
 SIGHUP lets it read its files again: what is the same runs on, what differs is replaced; where they are wrong, nothing changes.
 examples/ in the repository has files that work.";
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct FilesArgs {
     /// The configuration; several files are one. '*', '?' and '[...]' in a name stand for what they do in a shell
     #[arg(required = true)]
@@ -331,7 +331,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) graceful_shutdown_limit_secs: u64,
 
-    /// Read nothing unless all healthchecks succeed; otherwise what fails is a warning in the log
+    /// Read nothing unless all healthchecks succeed, nor reload; otherwise what fails is a warning in the log
     #[arg(long)]
     pub(crate) require_healthy: bool,
 

@@ -6,19 +6,19 @@ use anyhow::Context;
 use kinesis_logs_pipeline::{ReloadError, Reloader};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::build;
 use super::files::shown;
-use crate::args::{FilesArgs, LogFormat};
+use super::{build, health};
+use crate::args::{FilesArgs, LogFormat, RunArgs};
 use crate::failure::Failure;
 use crate::say;
 
 /// Listens from now on. Signals that come while the last one is being dealt with are one.
-pub(super) fn on_hangup(reloader: Reloader, files: FilesArgs, log_format: LogFormat) -> Result<(), Failure> {
+pub(super) fn on_hangup(reloader: Reloader, args: &RunArgs) -> Result<(), Failure> {
     let mut hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-    let files = Arc::new(files);
+    let (files, require_healthy, log_format) = (Arc::new(args.files.clone()), args.require_healthy, args.log_format);
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            if let Err(failure) = reload(&reloader, files.clone()).await {
+            if let Err(failure) = reload(&reloader, files.clone(), require_healthy).await {
                 refused(&failure, log_format);
             }
         }
@@ -26,11 +26,21 @@ pub(super) fn on_hangup(reloader: Reloader, files: FilesArgs, log_format: LogFor
     Ok(())
 }
 
-async fn reload(reloader: &Reloader, files: Arc<FilesArgs>) -> Result<(), Failure> {
+async fn reload(reloader: &Reloader, files: Arc<FilesArgs>, require_healthy: bool) -> Result<(), Failure> {
     // Programs are compiled, which takes a while.
-    let built = tokio::task::spawn_blocking(move || build(&files)).await.context("building ended")?;
-    match reloader.reload(built?).await {
-        // The log has said what changed, or that the pipeline ends.
+    let next = tokio::task::spawn_blocking(move || build(&files)).await.context("building ended")??;
+    if require_healthy {
+        health::required(&next.healthchecks().await)?;
+    }
+    let looks = next.healthchecks();
+    match reloader.reload(next).await {
+        // The log has said what changed. What was not asked yet is.
+        Ok(changes) if !require_healthy => {
+            let looks = looks.of(changes.started());
+            tokio::spawn(async { health::warn(&looks.await) });
+            Ok(())
+        }
+        // Or that the pipeline ends.
         Ok(_) | Err(ReloadError::Ended) => Ok(()),
         Err(ReloadError::Refused(error)) => Err(shown(error)),
         Err(error) => Err(Failure::failed(error.into())),

@@ -20,7 +20,7 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let runtime = runtime.context("cannot start the runtime")?;
     let report = runtime.block_on(async {
         #[cfg(unix)]
-        super::reload::on_hangup(pipeline.reloader(), args.files, args.log_format)?;
+        super::reload::on_hangup(pipeline.reloader(), &args)?;
         let looks = health::look(&pipeline, Looks::All);
         if args.require_healthy {
             health::required(&looks.await)?;

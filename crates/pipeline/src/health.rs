@@ -1,9 +1,10 @@
 //! Whether a pipeline can do its work where it is: what it needs is looked at, and nothing is changed.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 
 use crate::build::Part;
 use crate::component::{ComponentError, Healthcheck, Kind};
@@ -62,7 +63,16 @@ impl Pipeline {
 
     /// Asks all components whether they can do their work where they are, but for sinks with `healthcheck = false`: whether streams
     /// can be listed, servers answer, folders can be written to. Each has ten seconds.
-    pub fn healthchecks(&self) -> impl Future<Output = Vec<Unhealthy>> + Send + use<> {
+    ///
+    /// ```
+    /// # use kinesis_logs_pipeline::{Pipeline, built_in, config::ConfigFile};
+    /// # async fn look(pipeline: &Pipeline) {
+    /// for unhealthy in pipeline.healthchecks().await {
+    ///     eprintln!("{unhealthy}");
+    /// }
+    /// # }
+    /// ```
+    pub fn healthchecks(&self) -> Healthchecks {
         let components = self.design.config.components.iter().zip(&self.parts);
         let asked = components.filter(|(component, _)| component.healthcheck.enabled);
         let looks = asked.filter_map(|(component, part)| {
@@ -73,7 +83,36 @@ impl Pipeline {
             };
             Some((Some((component.id.clone(), component.kind)), look))
         });
-        all(looks.collect())
+        Healthchecks(looks.collect())
+    }
+}
+
+/// Asks components whether they can do their work, once it is awaited, and gives what is not as it should be. It does not need the
+/// pipeline any more.
+#[must_use = "nobody is asked before it is awaited"]
+pub struct Healthchecks(Vec<(Whose, Healthcheck)>);
+
+impl Healthchecks {
+    /// Only those of components with these names, as those that a reload has [started](crate::Reloaded::started).
+    pub fn of<'a>(mut self, ids: impl IntoIterator<Item = &'a str>) -> Self {
+        let ids: HashSet<&str> = ids.into_iter().collect();
+        self.0.retain(|(whose, _)| whose.as_ref().is_some_and(|(id, _)| ids.contains(id.as_str())));
+        self
+    }
+}
+
+impl IntoFuture for Healthchecks {
+    type Output = Vec<Unhealthy>;
+    type IntoFuture = BoxFuture<'static, Vec<Unhealthy>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(all(self.0))
+    }
+}
+
+impl fmt::Debug for Healthchecks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(whose, _)| whose)).finish()
     }
 }
 

@@ -75,7 +75,7 @@ mod transforms;
 mod unit_tests;
 
 pub use diagram::Diagram;
-pub use health::Unhealthy;
+pub use health::{Healthchecks, Unhealthy};
 pub use run::{
     Buffer, ComponentMetrics, ComponentReport, ComponentState, Events, Failure, Metrics, Pipeline, ReloadError,
     Reloaded, Reloader, Report, Snapshot,

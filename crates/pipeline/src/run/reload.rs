@@ -63,6 +63,11 @@ impl Reloaded {
         [added, changed, restarted, rewired, removed].iter().all(|ids| ids.is_empty())
     }
 
+    /// Those that began with it: new ones, replaced ones, and those that were started anew.
+    pub fn started(&self) -> impl Iterator<Item = &str> {
+        [&self.added, &self.changed, &self.restarted].into_iter().flatten().map(String::as_str)
+    }
+
     pub(super) fn log(&self, message: &str) {
         let Reloaded { added, changed, restarted, rewired, removed } = self;
         tracing::info!(?added, ?changed, ?restarted, ?rewired, ?removed, "{message}");
