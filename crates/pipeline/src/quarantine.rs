@@ -66,7 +66,7 @@ fn commit(files: &Mutex<HashMap<PathBuf, DurableFile>>, path: PathBuf, lines: Ve
     if !files.contains_key(&path) {
         files.clear();
     }
-    let file = files.entry(path.clone()).or_insert_with(|| DurableFile::new(path.clone()));
+    let file = files.entry(path.clone()).or_insert_with(|| DurableFile::new(path.clone()).shared());
     file.push(lines);
     let committed = file.commit(Compression::None, Instant::now());
     // There are few, and far between.

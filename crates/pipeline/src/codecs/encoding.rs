@@ -6,6 +6,8 @@ use super::json::{Shape, TimestampFormat, cell, json_lines, json_object};
 use super::native::{message, native, raw_message};
 use super::template::Template;
 use crate::component::{Batch, Event, Problem, Value, ValueRef};
+#[cfg(feature = "sinks-file")]
+use crate::durable_file::Units;
 use crate::rows::column::Cell;
 use crate::rows::encode;
 
@@ -149,6 +151,16 @@ impl Encoder {
     /// Whether events are lines, with a line feed at their ends.
     pub(crate) fn is_lines(&self) -> bool {
         !matches!(self, Encoder::RawMessage)
+    }
+
+    /// What a file of events holds.
+    #[cfg(feature = "sinks-file")]
+    pub(crate) fn units(&self) -> Units {
+        match self {
+            Encoder::RawMessage => Units::Bytes,
+            Encoder::Csv(_) => Units::Rows,
+            _ => Units::Lines,
+        }
     }
 
     /// Appends an event with nothing behind it.

@@ -3,29 +3,31 @@
 //! A crash leaves at most a part of the last commit at its end, which was not acknowledged: that is removed when the file is
 //! opened again.
 
-#![allow(clippy::disallowed_types, reason = "what is inflated here is counted, not kept")]
-
 mod appended;
+mod opening;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flate2::bufread::GzDecoder;
 use tokio::time::Instant;
 
 use self::appended::{Appended, Waiting};
+pub(crate) use self::opening::Units;
+#[cfg(feature = "sources-file")]
+pub(crate) use self::opening::complete_lines;
+use self::opening::{Opening, folder, is_in_place};
 use crate::component::ComponentError;
-use crate::compression::{Compression, pass_over_zstd_frame};
+use crate::compression::Compression;
 
 /// A file that is opened when there is something to commit.
 #[derive(Debug)]
 pub(crate) struct DurableFile {
     path: PathBuf,
-    /// Whether what ends in no line feed was cut off.
-    is_lines: bool,
+    units: Units,
+    is_shared: bool,
     file: Option<Appended>,
     /// What is to be appended.
     lines: Waiting,
@@ -46,7 +48,8 @@ impl DurableFile {
     pub(crate) fn new(path: PathBuf) -> Self {
         DurableFile {
             path,
-            is_lines: true,
+            units: Units::Lines,
+            is_shared: false,
             file: None,
             lines: Waiting::default(),
             spare: Vec::new(),
@@ -64,10 +67,15 @@ impl DurableFile {
         DurableFile { lengths: lengths.clone(), ..DurableFile::new(path) }
     }
 
-    /// The same for what need not end in a line feed: as long as it is not compressed nothing tells a part of a commit from a whole
-    /// one, and nothing is removed.
-    pub(crate) fn not_of_lines(self) -> Self {
-        DurableFile { is_lines: false, ..self }
+    /// The same for what need not be lines.
+    #[cfg(feature = "sinks-file")]
+    pub(crate) fn of(self, units: Units) -> Self {
+        DurableFile { units, ..self }
+    }
+
+    /// The same of a file that others append to as well: it is nobody's between commits, and a commit waits for theirs.
+    pub(crate) fn shared(self) -> Self {
+        DurableFile { is_shared: true, ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -90,7 +98,11 @@ impl DurableFile {
         // What a disk lost that was to be flushed does not come back, whatever it says when it is asked again: that is the end,
         // also where it had no room.
         let committed = self.append(compression, true).and_then(|()| self.sync().map_err(io::Error::other));
-        committed.map_err(|error| self.failed(error))
+        committed.map_err(|error| self.failed(error))?;
+        if self.is_shared {
+            self.close();
+        }
+        Ok(())
     }
 
     /// Appends what is worth it without waiting for the disk, while the processor still has it at hand. What is compressed waits
@@ -165,10 +177,16 @@ impl DurableFile {
     /// Appends all lines, or whole pieces of them. Where it fails the lines are still there, and the file is as it was: it may be
     /// tried again.
     fn append(&mut self, compression: Compression, all: bool) -> io::Result<()> {
+        if self.file.as_ref().is_some_and(|file| !is_in_place(file.file(), &self.path)) {
+            // Whoever has moved it has done with it, as logrotate has.
+            self.step_back()?;
+            (self.len, self.begun) = (0, None);
+        }
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let file = open(&self.path, compression, self.is_lines, self.lengths.take(&self.path))?;
+                let (units, is_shared, known) = (self.units, self.is_shared, self.lengths.take(&self.path));
+                let file = Opening { compression, units, is_shared, known }.open(&self.path)?;
                 let metadata = file.metadata()?;
                 self.len = metadata.len();
                 let age = metadata.created().ok().and_then(|created| created.elapsed().ok()).unwrap_or_default();
@@ -243,90 +261,21 @@ impl Lengths {
     }
 }
 
-/// Whether there will be room once somebody has made some.
-pub(crate) fn is_full(error: &ComponentError) -> bool {
+/// Why a file cannot be written to now, if it can be some day.
+#[cfg(feature = "sinks-file")]
+pub(crate) fn waits_for(error: &ComponentError) -> Option<&'static str> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
-}
-
-/// Opens a file to append to, which is made with its folders if it is not there. One that is as long as it is known to be
-/// complete is not looked through.
-fn open(path: &Path, compression: Compression, is_lines: bool, known: Option<u64>) -> io::Result<File> {
-    fs::create_dir_all(folder(path))?;
-    let is_new = !path.exists();
-    let mut file = File::options().read(true).append(true).create(true).open(path)?;
-    if is_new {
-        // Its name must be as durable as what it holds.
-        File::open(folder(path))?.sync_all()?;
-    } else if known.is_none_or(|known| file.metadata().is_ok_and(|metadata| metadata.len() != known)) {
-        let complete = match compression {
-            Compression::None if is_lines => complete_lines(&mut file)?,
-            Compression::None => file.metadata()?.len(),
-            Compression::Gzip => {
-                complete_members(&mut file, |reader| io::copy(&mut GzDecoder::new(reader), &mut io::sink()).map(drop))?
-            }
-            Compression::Zstd => complete_members(&mut file, |reader| pass_over_zstd_frame(reader))?,
-        };
-        let len = file.metadata()?.len();
-        if complete < len {
-            tracing::warn!(path = %path.display(), bytes = len - complete, "a commit that was cut off is removed");
-            file.set_len(complete)?;
-        }
+    match cause?.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("the disk is full"),
+        io::ErrorKind::ResourceBusy => Some("somebody else writes to it"),
+        _ => None,
     }
-    Ok(file)
-}
-
-/// The folder that a file is in.
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// How long a file is up to its last line feed: every commit ends in one, so that what stands behind it was never
-/// acknowledged.
-pub(crate) fn complete_lines(file: &mut File) -> io::Result<u64> {
-    const BLOCK: u64 = 64 << 10;
-    let mut end = file.metadata()?.len();
-    let mut block = Vec::new();
-    while end > 0 {
-        let start = end.saturating_sub(BLOCK);
-        block.clear();
-        file.seek(SeekFrom::Start(start))?;
-        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
-        match block.iter().rposition(|byte| *byte == b'\n') {
-            Some(index) => return Ok(start + index as u64 + 1),
-            None => end = start,
-        }
-    }
-    Ok(0)
-}
-
-/// How long a file is up to the end of its last whole gzip member, or zstd frame: every commit is one. What was appended behind
-/// half of one could not be read again.
-///
-/// # Errors
-///
-/// If a member is damaged and not just cut off: that is not what a crash leaves, and what lies behind it may be data.
-fn complete_members(
-    file: &mut File,
-    mut pass_over: impl FnMut(&mut BufReader<&mut File>) -> io::Result<()>,
-) -> io::Result<u64> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut reader = BufReader::with_capacity(256 << 10, file);
-    let mut end = 0;
-    while !reader.fill_buf()?.is_empty() {
-        match pass_over(&mut reader) {
-            Ok(()) => end = reader.stream_position()?,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(error) => {
-                return Err(io::Error::new(error.kind(), format!("it is damaged at byte {end} or behind: {error}")));
-            }
-        }
-    }
-    Ok(end)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use flate2::bufread::MultiGzDecoder;
 
     use super::*;
@@ -424,9 +373,9 @@ mod tests {
     }
 
     /// A write that finds the disk full lets go of the file, which somebody may then move to make room.
-    fn full_behind_pieces(name: &str, lines: &[Vec<u8>], is_moved: bool, is_lines: bool) {
+    fn full_behind_pieces(name: &str, lines: &[Vec<u8>], is_moved: bool, units: Units) {
         let (path, moved) = (scratch(name), scratch(&format!("{name}-moved")));
-        let mut file = DurableFile { is_lines, ..DurableFile::new(path.clone()) };
+        let mut file = DurableFile { units, ..DurableFile::new(path.clone()) };
         for lines in lines {
             file.push(lines.clone());
             file.write(Compression::None).unwrap();
@@ -439,6 +388,7 @@ mod tests {
         } else {
             Vec::new()
         };
+        let is_lines = units == Units::Lines;
         assert!(!is_lines || first.last().is_none_or(|last| *last == b'\n'), "half a line is in a file that was moved");
         file.commit(Compression::None, Instant::now()).unwrap();
         assert!(
@@ -454,20 +404,87 @@ mod tests {
     fn what_was_written_before_the_disk_was_full_is_neither_lost_nor_torn() {
         let line = |n: usize| format!("{n:0>997}\n").into_bytes();
         let lines: Vec<Vec<u8>> = (0..9).map(|push| (0..300).flat_map(|n| line(push * 300 + n)).collect()).collect();
-        full_behind_pieces("full", &lines, false, true);
-        full_behind_pieces("full-moved", &lines, true, true);
-        full_behind_pieces("full-not-of-lines", &lines, false, false);
-        full_behind_pieces("full-not-of-lines-moved", &lines, true, false);
+        full_behind_pieces("full", &lines, false, Units::Lines);
+        full_behind_pieces("full-moved", &lines, true, Units::Lines);
+        full_behind_pieces("full-not-of-lines", &lines, false, Units::Bytes);
+        full_behind_pieces("full-not-of-lines-moved", &lines, true, Units::Bytes);
         // One line that is longer than a piece.
         let long = [[vec![b'x'; 700_000], b"\n".to_vec()].concat(), [vec![b'y'; 1_400_000], b"\n".to_vec()].concat()];
-        full_behind_pieces("full-long", &[lines.concat(), long.concat()], true, true);
+        full_behind_pieces("full-long", &[lines.concat(), long.concat()], true, Units::Lines);
+    }
+
+    #[test]
+    fn what_comes_when_somebody_has_moved_or_removed_the_file_is_in_another_of_its_name() {
+        let (path, moved) = (scratch("moved-away"), scratch("moved-away.1"));
+        let mut file = DurableFile::new(path.clone());
+        let mut commit = |line: &str| {
+            file.push(line.as_bytes().to_vec());
+            file.commit(Compression::None, Instant::now()).unwrap();
+            assert_eq!(file.len(), fs::metadata(&path).unwrap().len());
+        };
+        commit("one\n");
+        fs::rename(&path, &moved).unwrap();
+        commit("two\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        fs::rename(&path, &moved).unwrap();
+        // As logrotate makes one.
+        fs::write(&path, "").unwrap();
+        commit("three\n");
+        assert_eq!(fs::read_to_string(&moved).unwrap(), "two\n");
+        fs::remove_file(&path).unwrap();
+        commit("four\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "four\n");
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(&moved).unwrap();
+    }
+
+    #[test]
+    fn what_was_written_in_part_when_the_file_was_moved_is_whole_in_the_next() {
+        let (path, moved) = (scratch("moved-within"), scratch("moved-within.1"));
+        let mut file = DurableFile::new(path.clone());
+        let line = |byte: u8| [vec![byte; 399_999], b"\n".to_vec()].concat();
+        file.push(line(b'1'));
+        file.push(line(b'2'));
+        file.write(Compression::None).unwrap();
+        assert_eq!(file.len(), 512 << 10);
+        fs::rename(&path, &moved).unwrap();
+        file.push(line(b'3'));
+        file.commit(Compression::None, Instant::now()).unwrap();
+        assert!(fs::read(&moved).unwrap() == line(b'1'));
+        assert!(fs::read(&path).unwrap() == [line(b'2'), line(b'3')].concat());
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(&moved).unwrap();
+    }
+
+    #[cfg(feature = "sinks-file")]
+    #[test]
+    fn a_file_has_one_who_appends_to_it_at_a_time() {
+        let path = scratch("locked");
+        let append = |file: &mut DurableFile, line: &str| {
+            file.push(line.as_bytes().to_vec());
+            file.commit(Compression::None, Instant::now())
+        };
+        let (mut one, mut other) = (DurableFile::new(path.clone()), DurableFile::new(path.clone()));
+        append(&mut one, "one\n").unwrap();
+        let error = append(&mut other, "two\n").unwrap_err();
+        assert_eq!(waits_for(&error), Some("somebody else writes to it"));
+        drop(one);
+        // It is tried again with what it has.
+        other.commit(Compression::None, Instant::now()).unwrap();
+        drop(other);
+        let mut shared = [(); 2].map(|()| DurableFile::new(path.clone()).shared());
+        for line in ["three\n", "four\n"] {
+            shared.iter_mut().for_each(|file| append(file, line).unwrap());
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\nthree\nfour\nfour\n");
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]
     fn of_what_is_not_of_lines_nothing_is_removed() {
         let path = scratch("not-of-lines");
         for bytes in ["one\ntwo", "three"] {
-            let mut file = DurableFile::new(path.clone()).not_of_lines();
+            let mut file = DurableFile { units: Units::Bytes, ..DurableFile::new(path.clone()) };
             file.push(bytes.as_bytes().to_vec());
             file.commit(Compression::None, Instant::now()).unwrap();
         }

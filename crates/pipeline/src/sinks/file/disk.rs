@@ -9,7 +9,7 @@ use super::files::Files;
 use super::lines::Lines;
 use super::pace::{Pace, Turn};
 use crate::component::{Acknowledgement, ComponentError, Outcome};
-use crate::durable_file::is_full;
+use crate::durable_file::waits_for;
 use crate::in_order::InOrder;
 use crate::run::sleep_until;
 
@@ -55,8 +55,8 @@ pub(super) struct Disk {
 enum State {
     Free(Files),
     Works(Work, JoinHandle<Worked>),
-    /// It had no room, and is asked again.
-    Full {
+    /// There was no room, or the file is somebody else's, and it is tried again.
+    Waits {
         files: Files,
         work: Work,
         again: Instant,
@@ -157,7 +157,7 @@ impl Disk {
     pub(super) async fn progress(&mut self) -> Result<(), ComponentError> {
         match &mut self.state {
             State::Free(_) => sleep_until(self.due.into_iter().chain(self.complete).min()).await,
-            State::Full { again, .. } => {
+            State::Waits { again, .. } => {
                 tokio::time::sleep_until(*again).await;
                 self.try_again();
             }
@@ -189,20 +189,20 @@ impl Disk {
                 self.state = if self.is_last { State::Done } else { State::Free(files) };
                 Ok(())
             }
-            Err(error) if is_full(&error) => {
+            Err(error) => {
+                let Some(reason) = waits_for(&error) else { return Err(error) };
                 let wait = self.wait;
                 self.wait = (wait * 2).min(LONGEST_WAIT);
-                tracing::error!(component_id = %self.id, "{error}: the disk is full; tried again in {wait:?}");
-                self.state = State::Full { files, work, again: Instant::now() + wait };
+                tracing::error!(component_id = %self.id, "{error}: {reason}; tried again in {wait:?}");
+                self.state = State::Waits { files, work, again: Instant::now() + wait };
                 Ok(())
             }
-            Err(error) => Err(error),
         }
     }
 
     fn try_again(&mut self) {
         match std::mem::replace(&mut self.state, State::Done) {
-            State::Full { files, work, .. } => self.state = State::Works(work, work.begin(files, None)),
+            State::Waits { files, work, .. } => self.state = State::Works(work, work.begin(files, None)),
             other => self.state = other,
         }
     }

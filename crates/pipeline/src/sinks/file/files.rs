@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::rotation::RotateConfig;
 use crate::component::ComponentError;
 use crate::compression::Compression;
-use crate::durable_file::{DurableFile, Lengths};
+use crate::durable_file::{DurableFile, Lengths, Units};
 
 /// How many files stay open.
 const MAX_OPEN: usize = 256;
@@ -22,23 +22,20 @@ pub(super) struct Files {
     lengths: Lengths,
     compression: Compression,
     rotate: RotateConfig,
-    /// Whether what ends in no line feed was cut off.
-    is_lines: bool,
+    /// What is appended to them.
+    units: Units,
     /// How long a file stays open that nothing comes for.
     idle: Duration,
 }
 
 impl Files {
-    pub(super) fn new(compression: Compression, rotate: RotateConfig, is_lines: bool, idle: Duration) -> Self {
-        Files { files: HashMap::new(), lengths: Lengths::default(), compression, rotate, is_lines, idle }
+    pub(super) fn new(compression: Compression, rotate: RotateConfig, units: Units, idle: Duration) -> Self {
+        Files { files: HashMap::new(), lengths: Lengths::default(), compression, rotate, units, idle }
     }
 
     /// Takes lines that are to be appended to a file.
     pub(super) fn push(&mut self, path: PathBuf, lines: Vec<u8>) {
-        let open = |path: &PathBuf| {
-            let file = DurableFile::with_lengths(path.clone(), &self.lengths);
-            if self.is_lines { file } else { file.not_of_lines() }
-        };
+        let open = |path: &PathBuf| DurableFile::with_lengths(path.clone(), &self.lengths).of(self.units);
         self.files.entry(path).or_insert_with_key(open).push(lines);
     }
 
@@ -98,7 +95,7 @@ mod tests {
     fn what_only_waits_to_be_complete_is_not_opened_when_others_are_written() {
         let folder = std::env::temp_dir().join(format!("kinesis-logs-files-{}", std::process::id()));
         let rotate = toml::from_str("max_age_secs = 3600").unwrap();
-        let mut files = Files::new(Compression::None, rotate, true, Duration::ZERO);
+        let mut files = Files::new(Compression::None, rotate, Units::Lines, Duration::ZERO);
         files.push(folder.join("old"), b"1\n".to_vec());
         files.commit(Instant::now()).unwrap();
         files.push(folder.join("new"), b"2\n".to_vec());

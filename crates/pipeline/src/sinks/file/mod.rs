@@ -79,7 +79,7 @@ impl SinkConfig for FileConfig {
         match (template, encoder) {
             (Ok(template), Ok(encoder)) if problems.is_empty() => {
                 let idle = Duration::from_secs(self.idle_timeout_secs);
-                let files = Files::new(self.compression, self.rotate, encoder.is_lines(), idle);
+                let files = Files::new(self.compression, self.rotate, encoder.units(), idle);
                 let disk = Disk::new(context.id.clone(), files);
                 Ok(Box::new(FileSink { encoding: LineEncoder::new(template, encoder), disk }))
             }

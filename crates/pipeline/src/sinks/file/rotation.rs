@@ -111,6 +111,7 @@ mod tests {
             commit(&mut first, "1\n2\n3\n");
             rotate.rotate(&mut first, now).unwrap();
             assert!(path.exists(), "it is not complete");
+            drop(first);
             let mut acknowledged = 3;
             if killed_at >= 1 {
                 // A part of the next commit was written.
