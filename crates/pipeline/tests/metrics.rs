@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kinesis_logs_pipeline::component::{
-    Acknowledgement, Batch, BuildContext, BuildError, Changes, ComponentError, Fate, Input, Outcome, Registry, Sink,
-    SinkConfig, SinkContext, Source, SourceConfig, SourceContext, StreamStatus, WatchedStream,
+    Acknowledgement, Batch, BuildContext, BuildError, Changes, ComponentError, Fate, Input, Outcome, Sink, SinkConfig,
+    SinkContext, Source, SourceConfig, SourceContext, StreamStatus, WatchedStream,
 };
 use kinesis_logs_pipeline::config::ConfigFile;
-use kinesis_logs_pipeline::{ComponentMetrics, ComponentState, Metrics, Pipeline};
+use kinesis_logs_pipeline::{ComponentMetrics, ComponentState, Metrics, Pipeline, built_in};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -108,7 +108,7 @@ impl Sink for Answers {
 
 /// A pipeline that runs until the sender is dropped.
 async fn running(toml: &str) -> (Metrics, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
-    let registry = Registry::new().source::<Tens>("tens").sink::<Answers>("answers");
+    let registry = built_in().source::<Tens>("tens").sink::<Answers>("answers");
     let pipeline =
         Pipeline::build(vec![ConfigFile::new("test", toml)], &registry).unwrap_or_else(|error| panic!("{error}"));
     let metrics = pipeline.metrics();
@@ -173,6 +173,24 @@ async fn what_a_sink_sets_aside_it_has_not_delivered_itself() {
     let some = of(&metrics, "some");
     assert_eq!((some.sent.events, some.discarded_by_error, some.errors), (14, 6, 6), "where nobody takes it");
     assert!(some.outputs.is_empty());
+}
+
+#[cfg(feature = "transforms")]
+#[tokio::test(start_paused = true)]
+async fn what_a_route_leaves_out_counts_as_discarded_whoever_could_have_taken_it() {
+    for reroute_unmatched in [true, false] {
+        let (metrics, _end, _task) = running(&format!(
+            r#"
+            sources.a = {{ type = "tens", batches = 2 }}
+            transforms.r = {{ type = "route", inputs = ["a"], reroute_unmatched = {reroute_unmatched}, route.one = ".number == 1" }}
+            sinks.b = {{ type = "answers", mode = "deliver", inputs = ["r.one"] }}
+        "#
+        ))
+        .await;
+        let route = of(&metrics, "r");
+        assert_eq!((route.received.events, route.outputs["one"].events), (20, 2));
+        assert_eq!((route.discarded_intentionally, route.discarded_by_error), (18, 0), "{reroute_unmatched}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,7 +86,7 @@ impl Source for Numbers {
 /// Takes batches as it is told.
 #[derive(Debug, Clone, Deserialize)]
 struct Taking {
-    /// `deliver`, `reject`, `hold` (until the input ends), `stuck`, `fail` at the first, `panic` at the first.
+    /// `deliver`, `reject`, `hold` (until the input ends), `stuck`; at the first `fail`, `panic` or `end`.
     mode: String,
     #[serde(skip)]
     id: String,
@@ -110,6 +110,7 @@ impl Sink for Taking {
                 "hold" => held.push(batch),
                 "stuck" => std::future::pending().await,
                 "fail" => return Err(ComponentError::new("on purpose")),
+                "end" => return Ok(()),
                 "panic" => std::panic::resume_unwind(Box::new("on purpose")),
                 other => return Err(ComponentError::new(format!("no mode {other}"))),
             }
@@ -223,7 +224,7 @@ async fn asked_to_end_it_writes_out_what_was_sent_and_waits_for_the_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_fails_ends_what_it_depends_on_and_nothing_else() {
-    for mode in ["fail", "panic"] {
+    for mode in ["fail", "panic", "end"] {
         let report = run(&format!(
             r#"
             sources.{mode} = {{ type = "numbers" }}
@@ -245,6 +246,16 @@ async fn a_sink_that_fails_ends_what_it_depends_on_and_nothing_else() {
             "the other sink's word is not enough: {ended:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ending_may_take_for_ever() {
+    let toml = r#"
+        sources.patient = { type = "numbers" }
+        sinks.patient_s = { type = "taking", mode = "hold", inputs = ["patient"] }
+    "#;
+    let report = build(toml).run(tokio::time::sleep(Duration::from_millis(5)), Duration::MAX).await;
+    assert!(report.is_clean(), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]

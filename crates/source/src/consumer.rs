@@ -182,9 +182,10 @@ impl<A: KinesisApi, S: LeaseStore> ConsumerBuilder<A, S> {
         self
     }
 
-    /// How long a shutdown waits for what is delivered to be settled. Default: 30 s.
+    /// How long a shutdown waits for what is delivered to be settled; more than thirty years count as that. Default: 30 s.
     pub fn drain_timeout(mut self, time: Duration) -> Self {
-        self.drain_timeout = time;
+        // What lies beyond all times would be no time.
+        self.drain_timeout = time.min(Duration::from_secs(86_400 * 365 * 30));
         self
     }
 

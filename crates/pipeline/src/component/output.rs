@@ -48,6 +48,11 @@ impl Outputs {
         self.counters.failed_on(events);
     }
 
+    /// Counts events that were left out with batches that nobody gets.
+    pub(crate) fn count_left_out(&self, events: usize) {
+        self.counters.left_out(events);
+    }
+
     /// Sends a batch to all that take from this component when it begins. Waits until they have room.
     ///
     /// # Errors

@@ -48,6 +48,8 @@ pub struct Emitted {
     pub(crate) batches: Vec<(Way, Batch)>,
     /// Events on which something failed.
     pub(crate) errors: u64,
+    /// Events that are in no batch.
+    pub(crate) left_out: usize,
 }
 
 /// By which output a batch leaves a transform.
@@ -82,6 +84,12 @@ impl Emitted {
     /// Counts events on which something failed, whatever becomes of them.
     pub fn failed(&mut self, events: u64) {
         self.errors += events;
+    }
+
+    /// Counts events that were left out on purpose with a batch that is not emitted, but acknowledged. Those that a batch has lost
+    /// count by themselves.
+    pub fn left_out(&mut self, events: usize) {
+        self.left_out += events;
     }
 
     /// What was emitted, with the output of each: for tests.

@@ -273,6 +273,7 @@ pub(crate) fn waits_for(error: &ComponentError) -> Option<&'static str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_types, reason = "what is inflated here was written here")]
 mod tests {
     use std::io::Read as _;
 

@@ -106,6 +106,7 @@ impl Pipeline {
         };
         let (_, nobody) = Reloader::new();
         let mut requests = std::mem::replace(&mut self.requests, nobody);
+        let deadline = deadline.min(FOR_EVER);
         let mut running = Running::start(self, deadline);
         #[cfg(feature = "api")]
         let api = listener.map(|listener| crate::api::Server::start(listener, running.metrics.clone()));
@@ -140,6 +141,9 @@ impl Pipeline {
         running.report()
     }
 }
+
+/// As long as tokio waits when it is to wait for ever: thirty years. More than that may be no time at all.
+const FOR_EVER: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 /// Waits for a time, or for ever.
 pub(crate) async fn sleep_until(end: Option<tokio::time::Instant>) {

@@ -187,6 +187,7 @@ impl Running {
         };
         let is_it = |member: &Member| member.task() == Some(task);
         if let Some(index) = self.members.iter().position(is_it) {
+            let result = result.and_then(|()| self.members[index].may_end());
             match self.tell_end(&self.members[index].watched.clone(), result) {
                 true => self.fail(index),
                 false => self.members[index].end(),
@@ -314,6 +315,15 @@ impl Running {
 }
 
 impl Member {
+    /// Whether it was right to come to its end: what takes from others does where nothing more can come. If not, those before it
+    /// would wait for it.
+    fn may_end(&self) -> Result<(), ComponentError> {
+        match self.input.as_ref().and_then(WeakSender::upgrade) {
+            Some(_) => Err(ComponentError::new("it came to its end, though more may come, which is a bug")),
+            None => Ok(()),
+        }
+    }
+
     /// It came to its end; a source perhaps because another component failed.
     fn end(&mut self) {
         let was_asked = self.shutdown.as_ref().is_some_and(ShutdownSender::is_requested);
@@ -385,6 +395,7 @@ async fn run_copies(
 
 async fn send_emitted(emitted: &mut Emitted, outputs: &mut Outputs) {
     outputs.count_errors(std::mem::take(&mut emitted.errors));
+    outputs.count_left_out(std::mem::take(&mut emitted.left_out));
     for (output, batch) in emitted.batches.drain(..) {
         // Whoever has ended has told why, and its part is abandoned; others go on.
         let _ = match output {

@@ -25,6 +25,10 @@ pub(super) struct Framer {
     name: Arc<str>,
     cutting: Cutting,
     form: Option<Form>,
+    /// With how much of it was asked what it is, and whether there was a line feed behind its first byte that is no white space.
+    asked_with: usize,
+    has_begun: bool,
+    has_line_feed: bool,
     /// The first line, where it names the fields of the others.
     header: Vec<u8>,
     /// What is not cut yet, and where that begins.
@@ -49,6 +53,9 @@ impl Framer {
             name,
             cutting,
             form: None,
+            asked_with: 0,
+            has_begun: false,
+            has_line_feed: false,
             header: Vec::new(),
             buffer: Vec::new(),
             start: 0,
@@ -94,9 +101,22 @@ impl Framer {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
         if self.form.is_none() {
-            self.form = form(&self.buffer, self.cutting.max_bytes);
+            self.ask_form(bytes);
         }
         self.cut();
+    }
+
+    /// Asks what it is, now that these bytes are there too. The end of its first line tells; before that all that was looked at would
+    /// be looked at again, which is not worth it for a little more.
+    fn ask_form(&mut self, bytes: &[u8]) {
+        let bytes = if self.has_begun { bytes } else { bytes.trim_ascii_start() };
+        self.has_begun |= !bytes.is_empty();
+        self.has_line_feed |= bytes.contains(&b'\n');
+        let len = self.buffer.len();
+        if self.has_line_feed || len >= 2 * self.asked_with || len > self.cutting.max_bytes {
+            self.form = form(&self.buffer, self.cutting.max_bytes);
+            self.asked_with = len;
+        }
     }
 
     /// Nothing more follows: what is left is a record, too.

@@ -98,7 +98,10 @@ impl Transform for Route {
                 batch.retain(|_| matched.next() == Some(false));
                 emitted.offer(name, batch);
             }
-            None => batch.acknowledge(Outcome::Delivered),
+            None => {
+                emitted.left_out(is_matched.into_iter().filter(|is_matched| !is_matched).count());
+                batch.acknowledge(Outcome::Delivered);
+            }
         }
         Ok(())
     }

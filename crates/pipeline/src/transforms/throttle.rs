@@ -1,9 +1,9 @@
 //! `throttle`: lets so many events through in a time, and no more.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use lru::LruCache;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -13,6 +13,9 @@ use crate::codecs::FieldPath;
 use crate::component::{
     Batch, BuildContext, BuildError, ComponentError, Emitted, Event, Problem, Transform, TransformConfig,
 };
+
+/// How many values are counted apart at once.
+const MOST_KEYS: usize = 1 << 18;
 
 /// Lets so many events through in a time. What is beyond counts as delivered; it does not wait.
 ///
@@ -30,7 +33,8 @@ pub(crate) struct ThrottleConfig {
     threshold: u32,
     /// How long a window is, in seconds. As it moves on, room comes back bit by bit.
     window_secs: f64,
-    /// A member: events are counted apart for each of its values. Values that were not seen for a window are forgotten.
+    /// A member: events are counted apart for each of its values. Values that were not seen for a window are forgotten, and of more
+    /// than 262,144 at once those that were not seen for longest.
     key_field: Option<String>,
     /// A condition, as for `filter`: events for which it holds all go through, uncounted.
     exclude: Option<ConditionConfig>,
@@ -52,12 +56,13 @@ impl TransformConfig for ThrottleConfig {
         let exclude = exclude.map_err(|error| problems.extend(error.problems));
         match (window, key, exclude) {
             (Some(window), Ok(key), Ok(exclude)) if problems.is_empty() => Ok(Box::new(Throttle {
-                limit: Limit { window, threshold: self.threshold },
+                counts: Counts {
+                    limit: Limit { window, threshold: self.threshold },
+                    full_until: LruCache::unbounded(),
+                },
                 key,
                 exclude,
                 random: RandomState::new(),
-                full_until: HashMap::new(),
-                cleared: Instant::now(),
             })),
             _ => Err(BuildError { problems }),
         }
@@ -65,28 +70,22 @@ impl TransformConfig for ThrottleConfig {
 }
 
 struct Throttle {
-    limit: Limit,
+    counts: Counts,
     key: Option<FieldPath>,
     exclude: Option<Condition>,
     random: RandomState,
-    /// By the hash of a value, when all its room will have come back.
-    full_until: HashMap<u64, Instant>,
-    cleared: Instant,
 }
 
 impl Transform for Throttle {
     fn transform(&mut self, mut batch: Batch, emitted: &mut Emitted) -> Result<(), ComponentError> {
         let now = Instant::now();
-        if now.duration_since(self.cleared) >= self.limit.window {
-            self.full_until.retain(|_, until| *until > now);
-            self.cleared = now;
-        }
+        self.counts.forget(now);
         batch.retain(|event| {
             if self.exclude.as_mut().is_some_and(|condition| condition.holds(event)) {
                 return true;
             }
             let key = self.key_of(event);
-            self.limit.admits(self.full_until.entry(key).or_insert(now), now)
+            self.counts.admit(key, now)
         });
         if let Some(exclude) = &mut self.exclude {
             exclude.tell(emitted);
@@ -102,6 +101,30 @@ impl Throttle {
         let mut hasher = self.random.build_hasher();
         hash_value(&value, &mut hasher);
         hasher.finish()
+    }
+}
+
+/// What went through, by the hashes of values.
+struct Counts {
+    limit: Limit,
+    /// When all the room of each will have come back.
+    full_until: LruCache<u64, Instant>,
+}
+
+impl Counts {
+    fn admit(&mut self, key: u64, now: Instant) -> bool {
+        let is_admitted = self.limit.admits(self.full_until.get_or_insert_mut(key, || now), now);
+        if self.full_until.len() > MOST_KEYS {
+            self.full_until.pop_lru();
+        }
+        is_admitted
+    }
+
+    /// Forgets those that were not seen for so long that all their room is back.
+    fn forget(&mut self, now: Instant) {
+        while self.full_until.peek_lru().is_some_and(|(_, until)| *until <= now) {
+            self.full_until.pop_lru();
+        }
     }
 }
 
@@ -126,6 +149,23 @@ impl Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_forgotten_when_their_room_is_back_and_are_never_more_than_so_many() {
+        let limit = Limit { window: Duration::from_secs(1), threshold: 1 };
+        let mut counts = Counts { limit, full_until: LruCache::unbounded() };
+        let begin = Instant::now();
+        for key in 0..=MOST_KEYS as u64 {
+            assert!(counts.admit(key, begin));
+        }
+        assert_eq!(counts.full_until.len(), MOST_KEYS);
+        assert!(counts.admit(0, begin), "it was not seen for longest");
+        assert!(!counts.admit(MOST_KEYS as u64, begin));
+        counts.forget(begin + Duration::from_millis(999));
+        assert_eq!(counts.full_until.len(), MOST_KEYS);
+        counts.forget(begin + Duration::from_secs(1));
+        assert!(counts.full_until.is_empty());
+    }
 
     #[test]
     fn a_window_admits_its_threshold_at_once_and_then_evenly() {

@@ -6,6 +6,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -182,7 +183,7 @@ impl Inner {
         let lock_path = beside(&path, "lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(|error| self.io_error("cannot open the lock beside it", &error))?;
-        match lock.try_lock() {
+        match try_lock(&lock) {
             Ok(()) => Ok(Open { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => {
                 let message = format!("another process or store uses the file: {} is locked", lock_path.display());
@@ -236,6 +237,17 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder.canonicalize()?.join(name)),
         resolved => resolved,
     }
+}
+
+/// Locks a file that somebody may be about to let go of, as a store that was dropped while it wrote.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 /// Makes a folder and those above it, to stay.

@@ -21,6 +21,8 @@ const COMMIT_BYTES: usize = 8 << 20;
 const WRITE_BYTES: usize = 512 << 10;
 /// How many wait to be written before no more are taken.
 const MAX_WAITING: usize = WRITE_BYTES;
+/// What a batch counts for at least, as those do of which nothing is left: also their acknowledgements wait.
+const LEAST_OF_BATCH: usize = 256;
 /// How long it waits at first, and at most, until it looks whether a full disk has room.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -32,7 +34,7 @@ pub(super) struct Disk {
     id: String,
     state: State,
     pace: Pace,
-    /// What no file has yet, in order, and how many bytes that is.
+    /// What no file has yet, in order, and how many bytes that counts for.
     waiting: Vec<Lines>,
     waiting_bytes: usize,
     /// Bytes that were taken since the last commit began.
@@ -103,7 +105,7 @@ impl Disk {
     }
 
     pub(super) fn take(&mut self, lines: Lines) {
-        self.waiting_bytes += lines.bytes();
+        self.waiting_bytes += lines.bytes().max(LEAST_OF_BATCH);
         self.uncommitted += lines.bytes();
         self.due.get_or_insert_with(|| Instant::now() + COMMIT_INTERVAL);
         self.waiting.push(lines);

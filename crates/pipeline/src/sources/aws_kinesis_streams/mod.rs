@@ -29,6 +29,9 @@ const BATCH_BYTES: usize = 64 << 10;
 /// and sinks answer after a second or so.
 const UNSETTLED_BYTES: usize = 24 << 20;
 const UNSETTLED_BYTES_OF_SHARD: usize = 4 << 20;
+/// How long before it is cut off a source stops waiting for answers, to write checkpoints and give leases back; half of what it has,
+/// if that is less. It may have begun to wait seconds after it was asked to end.
+const GIVING_BACK: Duration = Duration::from_secs(8);
 
 struct AwsKinesisStreams {
     config: AwsKinesisStreamsConfig,
@@ -80,7 +83,7 @@ impl Source for AwsKinesisStreams {
                     Unusable::Fail => UnusableCheckpoint::Fail,
                     Unusable::TrimHorizon => UnusableCheckpoint::TrimHorizon,
                 })
-                .drain_timeout(drain_timeout)
+                .drain_timeout(drain_timeout.saturating_sub(GIVING_BACK.min(drain_timeout / 2)))
                 .max_batch_bytes(BATCH_BYTES)
                 .max_unsettled_bytes(UNSETTLED_BYTES, UNSETTLED_BYTES_OF_SHARD);
             if let Some(id) = &self.config.checkpoint.worker_id {
