@@ -6,6 +6,7 @@ mod checkpoints;
 #[cfg(unix)]
 mod clickhouse;
 mod decode;
+mod delivery;
 #[cfg(unix)]
 mod examples;
 mod fleet;

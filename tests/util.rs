@@ -1,7 +1,7 @@
 //! Running the command and looking at what it says.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
@@ -156,4 +156,14 @@ pub(crate) fn scratch_file(name: &str, content: &[u8]) -> String {
     let path = scratch(name);
     std::fs::File::create(&path).unwrap().write_all(content).unwrap();
     path.display().to_string()
+}
+
+/// The lines of all files in a folder, but for one that is renamed at this moment.
+pub(crate) fn lines_of(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    files
+        .flat_map(|path| {
+            std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
 }
