@@ -1,6 +1,6 @@
 //! What can go wrong between a stream and its reader, what this crate does about it, and the test that shows it.
 //!
-//! Tests are in `tests/reader.rs`, `protocol.rs`, `consumer.rs`, `upkeep.rs`, `fan_out.rs`, `kinesis_api.rs`, the stores' own, and
+//! Tests are in `tests/reader.rs`, `protocol.rs`, `consumer/`, `upkeep.rs`, `fan_out.rs`, `kinesis_api.rs`, the stores' own, and
 //! beside the protocol; the *simulation*
 //! (`tests/simulation`) holds all of it together in random histories of several workers, in which a referee sees every
 //! delivery and every write.
