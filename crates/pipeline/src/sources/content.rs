@@ -33,13 +33,16 @@ enum Input<R> {
     Gone,
 }
 
+/// What gzip begins with ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1)).
+const MAGIC_1: u8 = 0x1f;
+const MAGIC_2: u8 = 0x8b;
 /// How much is read at once.
 const BLOCK: usize = 64 << 10;
 
 impl<R: Read> Content<R> {
     /// Reads from the beginning. With `grows` the end is where it goes on later.
     pub(super) fn new(read: R, grows: bool) -> Self {
-        let growing = Growing { read, grows, taken: 0, must_wait: false };
+        let growing = Growing { read, grows, taken: 0, must_wait: false, held: None };
         Content { input: Input::Unknown(BufReader::with_capacity(BLOCK, growing)) }
     }
 
@@ -110,13 +113,18 @@ impl<R: Read> Content<R> {
     /// Looks whether it is gzip, and says whether there was enough of it.
     fn look(&mut self) -> io::Result<bool> {
         let Input::Unknown(reader) = &mut self.input else { return Ok(true) };
+        if let Ok([MAGIC_1]) = reader.fill_buf() {
+            // Whoever writes it byte by byte. It comes again with what follows, or alone if that was all.
+            reader.consume(1);
+            reader.get_mut().held = Some(MAGIC_1);
+        }
         match reader.fill_buf() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
             Ok(_) => {}
         }
         let Input::Unknown(reader) = std::mem::replace(&mut self.input, Input::Gone) else { return Ok(true) };
-        self.input = match reader.buffer().starts_with(&[0x1f, 0x8b]) {
+        self.input = match reader.buffer().starts_with(&[MAGIC_1, MAGIC_2]) {
             true => Input::Gzip(Box::new(MultiGzDecoder::new(reader))),
             false => Input::Plain(reader),
         };
@@ -164,18 +172,25 @@ struct Growing<R> {
     taken: u64,
     /// Whether it was not its end that reading would have waited at.
     must_wait: bool,
+    /// A byte that was taken, and comes before what is read next.
+    held: Option<u8>,
 }
 
 impl<R: Read> Read for Growing<R> {
     fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
-        let read = self.read.read(block);
+        let held = usize::from(self.held.is_some());
+        let Some(rest) = block.get_mut(held..) else { return Ok(0) };
+        let read = self.read.read(rest);
         self.must_wait = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
         let read = read?;
         self.taken += read as u64;
         if read == 0 && self.grows && !block.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        Ok(read)
+        if let Some(byte) = self.held.take() {
+            block[0] = byte;
+        }
+        Ok(held + read)
     }
 }
 
@@ -230,15 +245,28 @@ mod tests {
         let mut content = Content::new(file.clone(), true);
         let mut text = String::new();
         for byte in bytes {
-            // Its first two bytes come at once, as of anything that is written in blocks.
             file.0.borrow_mut().get_mut().push(byte);
-            if file.0.borrow().get_ref().len() > 1 {
-                text.push_str(&all(&mut content));
-            }
+            text.push_str(&all(&mut content));
         }
         assert_eq!(text, "one\ntwo\n");
         content.ends();
         assert_eq!(content.read(&mut [0; 5]).unwrap(), Step::End);
+    }
+
+    #[test]
+    fn what_begins_as_gzip_does_and_is_none_is_read_too() {
+        for bytes in [&b"\x1f"[..], b"\x1f\x1f\n", b"\x1fone\n"] {
+            let file = Written::default();
+            let mut content = Content::new(file.clone(), true);
+            let mut text = String::new();
+            for byte in bytes {
+                file.0.borrow_mut().get_mut().push(*byte);
+                text.push_str(&all(&mut content));
+            }
+            content.ends();
+            text.push_str(&all(&mut content));
+            assert_eq!((text.as_bytes(), content.taken()), (bytes, bytes.len() as u64));
+        }
     }
 
     /// Gives two bytes at a time, and would have who reads wait before each two.
