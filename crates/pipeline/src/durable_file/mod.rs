@@ -178,9 +178,7 @@ impl DurableFile {
     /// tried again.
     fn append(&mut self, compression: Compression, all: bool) -> io::Result<()> {
         if self.file.as_ref().is_some_and(|file| !is_in_place(file.file(), &self.path)) {
-            // Whoever has moved it has done with it, as logrotate has.
-            self.step_back()?;
-            (self.len, self.begun) = (0, None);
+            self.let_go()?;
         }
         let file = match &mut self.file {
             Some(file) => file,
@@ -215,6 +213,24 @@ impl DurableFile {
         self.spare.clear();
         self.lines.advance(bytes, &mut self.spare);
         Ok(())
+    }
+
+    /// Lets go of a file that somebody has moved, as logrotate does, or removed. It is theirs, but for a line that was begun in it, and
+    /// is whole in the next.
+    fn let_go(&mut self) -> io::Result<()> {
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let begun = self.lines.begun();
+        if begun > 0 && file.file().metadata().is_ok_and(|metadata| metadata.len() == self.len) {
+            // If it cannot be made shorter, half a line stays.
+            let _ = file.cut(self.len - begun);
+        }
+        self.lines.take_back();
+        (self.len, self.begun) = (0, None);
+        match file.file().sync_data() {
+            // It was removed on another machine.
+            Err(error) if error.kind() == io::ErrorKind::StaleNetworkFileHandle => Ok(()),
+            synced => synced.map_err(io::Error::other),
+        }
     }
 
     /// Removes what was written in part, and lets go of the file, which may be moved meanwhile. A file that cannot even be made
@@ -267,9 +283,16 @@ pub(crate) fn waits_for(error: &ComponentError) -> Option<&'static str> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause?.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("the disk is full"),
-        io::ErrorKind::ResourceBusy => Some("somebody else writes to it"),
+        _ if is_locked(error) => Some("somebody else writes to it"),
         _ => None,
     }
+}
+
+/// Whether somebody else appends to the file: what the system says is busy, as a mount point, stays so.
+#[cfg(feature = "sinks-file")]
+pub(crate) fn is_locked(error: &ComponentError) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ResourceBusy && cause.raw_os_error().is_none())
 }
 
 #[cfg(test)]
@@ -440,6 +463,22 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_has_added_to_a_file_that_was_moved_stays() {
+        let (path, moved) = (scratch("added"), scratch("added.1"));
+        let mut file = DurableFile::new(path.clone());
+        file.push(b"one\n".to_vec());
+        file.commit(Compression::None, Instant::now()).unwrap();
+        fs::rename(&path, &moved).unwrap();
+        fs::write(&moved, "one\nanother's\n").unwrap();
+        file.push(b"two\n".to_vec());
+        file.commit(Compression::None, Instant::now()).unwrap();
+        assert_eq!(fs::read_to_string(&moved).unwrap(), "one\nanother's\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(&moved).unwrap();
+    }
+
+    #[test]
     fn what_was_written_in_part_when_the_file_was_moved_is_whole_in_the_next() {
         let (path, moved) = (scratch("moved-within"), scratch("moved-within.1"));
         let mut file = DurableFile::new(path.clone());
@@ -469,6 +508,8 @@ mod tests {
         append(&mut one, "one\n").unwrap();
         let error = append(&mut other, "two\n").unwrap_err();
         assert_eq!(waits_for(&error), Some("somebody else writes to it"));
+        let of_the_system = io::Error::from_raw_os_error(rustix::io::Errno::BUSY.raw_os_error());
+        assert_eq!(waits_for(&ComponentError::new("cannot rename").caused_by(of_the_system)), None);
         drop(one);
         // It is tried again with what it has.
         other.commit(Compression::None, Instant::now()).unwrap();

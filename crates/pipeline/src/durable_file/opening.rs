@@ -42,18 +42,10 @@ impl Opening {
     /// [`io::ErrorKind::ResourceBusy`] if somebody else appends to it, in this process or in another.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
         make_folder(folder(path))?;
-        let is_new = !path.exists();
-        let mut file = loop {
-            let file = File::options().read(true).append(true).create(true).open(path)?;
-            lock(&file, self.is_shared)?;
-            // Whoever had it may have given it another name before.
-            if is_in_place(&file, path) {
-                break file;
-            }
-        };
+        let (mut file, is_new) = self.of_its_own(path)?;
         if is_new {
             // Its name must be as durable as what it holds.
-            File::open(folder(path))?.sync_all()?;
+            flush(folder(path))?;
         } else if self.known.is_none_or(|known| file.metadata().is_ok_and(|metadata| metadata.len() != known)) {
             let complete = self.complete(&mut file)?;
             let len = file.metadata()?.len();
@@ -65,11 +57,29 @@ impl Opening {
         Ok(file)
     }
 
+    /// The file, locked, and whether it was not there.
+    fn of_its_own(&self, path: &Path) -> io::Result<(File, bool)> {
+        let mut is_new = false;
+        for _ in 0..8 {
+            is_new |= !path.exists();
+            let file = File::options().read(true).append(true).create(true).open(path)?;
+            lock(&file, self.is_shared)?;
+            // Whoever had it may have given it another name before.
+            if is_in_place(&file, path) {
+                return Ok((file, is_new));
+            }
+        }
+        Err(io::Error::other("somebody moves it again and again"))
+    }
+
     /// How long a file is without what was cut off at its end.
     fn complete(&self, file: &mut File) -> io::Result<u64> {
         match (self.compression, self.units) {
             (Compression::None, Units::Lines) => complete_lines(file),
-            (Compression::None, Units::Rows) => complete_rows(file),
+            (Compression::None, Units::Rows) => match complete_rows(file)? {
+                Some(complete) => Ok(complete),
+                None => complete_lines(file),
+            },
             (Compression::None, Units::Bytes) => Ok(file.metadata()?.len()),
             (Compression::Gzip, _) => {
                 complete_members(file, |reader| io::copy(&mut GzDecoder::new(reader), &mut io::sink()).map(drop))
@@ -80,11 +90,12 @@ impl Opening {
 }
 
 /// Sees that nobody else appends to a file as long as it is open: what one has half written the other would remove. The lock is
-/// advisory (flock(2)), and holds up no reader. Where there are none, nobody is held up.
+/// advisory (flock(2)), and holds up no reader. Where there are none, nobody is held up; where it would hold up readers, as on SMB,
+/// there is none.
 fn lock(file: &File, waits: bool) -> io::Result<()> {
     use std::fs::TryLockError;
 
-    if !cfg!(unix) || !file.metadata()?.is_file() {
+    if !cfg!(unix) || !file.metadata()?.is_file() || is_on_smb(file) {
         return Ok(());
     }
     match file.try_lock() {
@@ -92,6 +103,19 @@ fn lock(file: &File, waits: bool) -> io::Result<()> {
         Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is locked")),
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
+}
+
+/// There locks are mandatory.
+#[cfg(target_os = "linux")]
+fn is_on_smb(file: &File) -> bool {
+    /// `SMB_SUPER_MAGIC`, `CIFS_SUPER_MAGIC` and `SMB2_SUPER_MAGIC` of Linux's `magic.h`.
+    const SMB: [u32; 3] = [0x517b, 0xff53_4d42, 0xfe53_4d42];
+    rustix::fs::fstatfs(file).is_ok_and(|system| SMB.contains(&(system.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_on_smb(_: &File) -> bool {
+    false
 }
 
 /// Whether a file is still the one that a path leads to, and was neither moved nor removed.
@@ -102,8 +126,9 @@ pub(super) fn is_in_place(file: &File, path: &Path) -> bool {
     let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     match (file.metadata().map(inode), fs::metadata(path).map(inode)) {
         (Ok(open), Ok(there)) => open == there,
+        // As of a file on another machine that was removed there.
+        (Err(_), _) => false,
         (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
-        (Err(_), _) => true,
     }
 }
 
@@ -117,7 +142,18 @@ fn make_folder(path: &Path) -> io::Result<()> {
     let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.is_dir();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     fs::create_dir_all(path)?;
-    missing.into_iter().try_for_each(|made| File::open(folder(made))?.sync_all())
+    missing.into_iter().try_for_each(|made| flush(folder(made)))
+}
+
+/// Makes names in a folder durable, where that can be done.
+fn flush(folder: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Not every file system can, nor everybody who may write there.
+        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        flushed => flushed,
+    }
 }
 
 /// The folder that a file is in.
@@ -144,29 +180,49 @@ pub(crate) fn complete_lines(file: &mut File) -> io::Result<u64> {
     Ok(0)
 }
 
+/// The most that a part of a row can be that a crash has left: what is written before it is committed, and a large event.
+const MOST_OF_ROW: u64 = 32 << 20;
+
 /// How long a file of CSV is up to the last line feed that ends a row. One within quotes does not, and which do only the beginning
-/// tells.
-fn complete_rows(file: &mut File) -> io::Result<u64> {
+/// tells: the file is read through.
+///
+/// `None` if it is none that this has written, or more would go than a crash can have left: then quotes tell nothing.
+fn complete_rows(file: &mut File) -> io::Result<Option<u64>> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::with_capacity(256 << 10, file);
-    let (mut start, mut end, mut is_quoted) = (0, 0, false);
+    let (mut at, mut end, mut place) = (0, 0, InRow::CellBegins);
     loop {
         let block = reader.fill_buf()?;
         if block.is_empty() {
-            return Ok(end);
+            return Ok((at - end <= MOST_OF_ROW).then_some(end));
         }
-        for at in memchr::memchr2_iter(b'"', b'\n', block) {
-            match block[at] {
-                // Two within quotes stand for one: they end, and begin again.
-                b'"' => is_quoted = !is_quoted,
-                _ if !is_quoted => end = start + at as u64 + 1,
-                _ => {}
-            }
+        for byte in block {
+            at += 1;
+            place = match (place, byte) {
+                (InRow::Quoted, b'"') => InRow::QuoteEnds,
+                (InRow::Quoted, _) | (InRow::CellBegins | InRow::QuoteEnds, b'"') => InRow::Quoted,
+                (_, b'\n') => {
+                    end = at;
+                    InRow::CellBegins
+                }
+                (_, b',') => InRow::CellBegins,
+                (InRow::Unquoted, b'"') | (InRow::QuoteEnds, _) => return Ok(None),
+                (InRow::CellBegins | InRow::Unquoted, _) => InRow::Unquoted,
+            };
         }
         let len = block.len();
-        start += len as u64;
         reader.consume(len);
     }
+}
+
+/// Where a byte of CSV stands.
+#[derive(Debug, Clone, Copy)]
+enum InRow {
+    CellBegins,
+    Unquoted,
+    Quoted,
+    /// Behind a quote that ends a cell, or stands for itself with another behind it.
+    QuoteEnds,
 }
 
 /// How long a file is up to the end of its last whole gzip member, or zstd frame: every commit is one. What was appended behind
@@ -216,6 +272,25 @@ mod tests {
             drop(opening.open(&path).unwrap());
             assert_eq!(fs::read(&path).unwrap(), all.as_bytes()[..whole(len)], "cut off at {len}");
         }
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn of_what_is_no_csv_only_a_line_is_removed_that_was_cut_off() {
+        let path = std::env::temp_dir().join(format!("kinesis-logs-pipeline-no-rows-{}", std::process::id()));
+        let rows = "3,c,\"d\"\n".repeat(1000);
+        // JSON, text, and a row that was torn within quotes and written on.
+        for before in ["{\"a\":\"5\\\" pipe\"}\n", "it is 5\" long\n", "1,a,\"one\nand tw\n"] {
+            let whole = [before, &rows].concat();
+            fs::write(&path, format!("{whole}4,cut o")).unwrap();
+            let opening = Opening { compression: Compression::None, units: Units::Rows, is_shared: false, known: None };
+            drop(opening.open(&path).unwrap());
+            assert_eq!(fs::read_to_string(&path).unwrap(), whole, "{before:?}");
+        }
+        // Quotes that are never closed.
+        let whole = ["\"torn\n", &"plain,row\n".repeat((MOST_OF_ROW / 10) as usize + 1)].concat();
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(complete_rows(&mut File::open(&path).unwrap()).unwrap(), None);
         fs::remove_file(&path).unwrap();
     }
 

@@ -109,11 +109,15 @@ impl Framer {
     /// Asks what it is, now that these bytes are there too. The end of its first line tells; before that all that was looked at would
     /// be looked at again, which is not worth it for a little more.
     fn ask_form(&mut self, bytes: &[u8]) {
-        let bytes = if self.has_begun { bytes } else { bytes.trim_ascii_start() };
+        /// How much it takes no time to look at again.
+        const LITTLE: usize = 4 << 10;
+        let begins = !self.has_begun;
+        let bytes = if begins { bytes.trim_ascii_start() } else { bytes };
         self.has_begun |= !bytes.is_empty();
         self.has_line_feed |= bytes.contains(&b'\n');
         let len = self.buffer.len();
-        if self.has_line_feed || len >= 2 * self.asked_with || len > self.cutting.max_bytes {
+        let tells = self.has_line_feed || begins && self.has_begun || len > self.cutting.max_bytes;
+        if tells || len <= LITTLE || len >= 2 * self.asked_with {
             self.form = form(&self.buffer, self.cutting.max_bytes);
             self.asked_with = len;
         }

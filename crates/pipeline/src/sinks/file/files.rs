@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::rotation::RotateConfig;
 use crate::component::ComponentError;
 use crate::compression::Compression;
-use crate::durable_file::{DurableFile, Lengths, Units};
+use crate::durable_file::{DurableFile, Lengths, Units, is_locked};
 
 /// How many files stay open.
 const MAX_OPEN: usize = 256;
@@ -44,7 +44,14 @@ impl Files {
         if self.files.len() >= MAX_OPEN {
             return Ok(());
         }
-        self.files.values_mut().filter(|file| file.has_lines()).try_for_each(|file| file.write(self.compression))
+        for file in self.files.values_mut().filter(|file| file.has_lines()) {
+            match file.write(self.compression) {
+                // The commit deals with it.
+                Err(error) if is_locked(&error) => {}
+                written => written?,
+            }
+        }
+        Ok(())
     }
 
     /// Whether a write has a file to open.
@@ -56,14 +63,29 @@ impl Files {
     /// it may be tried again.
     pub(super) fn commit(&mut self, now: Instant) -> Result<(), ComponentError> {
         let stay_open = self.files.len() <= MAX_OPEN;
-        for file in self.files.values_mut() {
+        let mut locked = Vec::new();
+        for (path, file) in &mut self.files {
             if file.is_dirty() {
-                file.commit(self.compression, now)?;
+                match file.commit(self.compression, now) {
+                    Err(error) if is_locked(&error) => {
+                        locked.push(path.clone());
+                        continue;
+                    }
+                    committed => committed?,
+                }
                 if !stay_open {
                     file.close();
                 }
             }
             self.rotate.rotate(file, now)?;
+        }
+        for path in locked {
+            // It may be one of these by another name; or who has it waits for one of these.
+            self.files.values_mut().filter(|file| !file.is_dirty()).for_each(DurableFile::close);
+            if let Some(file) = self.files.get_mut(&path) {
+                file.commit(self.compression, now)?;
+                self.rotate.rotate(file, now)?;
+            }
         }
         let (idle, rotate) = (self.idle, self.rotate);
         self.files.retain(|_, file| {
@@ -90,6 +112,36 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_has_two_names_is_written_by_both() {
+        let folder = std::env::temp_dir().join(format!("kinesis-logs-names-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.join(name));
+        std::fs::write(&one, "").unwrap();
+        std::os::unix::fs::symlink(&one, &other).unwrap();
+        let mut files = Files::new(Compression::None, RotateConfig::default(), Units::Lines, Duration::from_secs(30));
+        for _ in 0..3 {
+            for path in [&one, &other] {
+                files.push(path.clone(), b"line\n".to_vec());
+            }
+            files.write().unwrap();
+            files.commit(Instant::now()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&one).unwrap(), "line\n".repeat(6));
+        // Nobody keeps it from others for want of another's.
+        let (third, mut theirs) = (folder.join("third"), DurableFile::new(folder.join("third")));
+        theirs.push(b"theirs\n".to_vec());
+        theirs.commit(Compression::None, Instant::now()).unwrap();
+        files.push(third, b"ours\n".to_vec());
+        assert!(is_locked(&files.commit(Instant::now()).unwrap_err()));
+        assert!(files.files.values().all(|file| !file.is_open()));
+        drop(theirs);
+        files.commit(Instant::now()).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.join("third")).unwrap(), "theirs\nours\n");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn what_only_waits_to_be_complete_is_not_opened_when_others_are_written() {
