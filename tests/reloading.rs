@@ -1,6 +1,7 @@
 //! SIGHUP: the built command reads its files again while it runs.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -175,8 +176,19 @@ fn what_a_reload_adds_is_asked_whether_it_can_work_and_where_that_is_required_no
     assert!(!said.contains("sink \"old\" is not healthy"), "{said}");
     drop(running);
 
-    let running = Running::start("reloading-required.toml", toml, &["--require-healthy"]);
+    // Also not what stays, and was well when it began.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    let well = sink("old").replace("127.0.0.1:1/old", &format!("{address}/old"));
+    let toml = format!("{toml}{well}");
+    let answering = std::thread::spawn(move || {
+        let (mut asked, _) = server.accept().unwrap();
+        let _ = asked.read(&mut [0; 4096]).unwrap();
+        asked.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let running = Running::start("reloading-required.toml", &toml, &["--require-healthy"]);
     running.wait_for("component started");
+    answering.join().unwrap();
     running.reload(&format!("{toml}{}", sink("new")));
     let said = running.wait_for("sink \"new\" is not healthy").join("\n");
     assert!(said.contains("configuration refused"), "{said}");

@@ -29,19 +29,24 @@ pub(super) fn on_hangup(reloader: Reloader, args: &RunArgs) -> Result<(), Failur
 async fn reload(reloader: &Reloader, files: Arc<FilesArgs>, require_healthy: bool) -> Result<(), Failure> {
     // Programs are compiled, which takes a while.
     let next = tokio::task::spawn_blocking(move || build(&files)).await.context("building ended")??;
-    if require_healthy {
-        health::required(&next.healthchecks().await)?;
-    }
-    let looks = next.healthchecks();
-    match reloader.reload(next).await {
-        // The log has said what changed. What was not asked yet is.
-        Ok(changes) if !require_healthy => {
+    if !require_healthy {
+        let looks = next.healthchecks();
+        if let Some(changes) = unless_ended(reloader.reload(next).await)? {
             let looks = looks.of(changes.started());
             tokio::spawn(async { health::warn(&looks.await) });
-            Ok(())
         }
-        // Or that the pipeline ends.
-        Ok(_) | Err(ReloadError::Ended) => Ok(()),
+    } else if let Some((next, changes)) = unless_ended(reloader.changes(next).await)? {
+        health::required(&next.healthchecks().of(changes.started()).await)?;
+        unless_ended(reloader.reload(next).await)?;
+    }
+    Ok(())
+}
+
+/// What came of asking; nothing if the pipeline has ended, which the log has said, as it has what changed.
+fn unless_ended<T>(asked: Result<T, ReloadError>) -> Result<Option<T>, Failure> {
+    match asked {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ReloadError::Ended) => Ok(None),
         Err(ReloadError::Refused(error)) => Err(shown(error)),
         Err(error) => Err(Failure::failed(error.into())),
     }

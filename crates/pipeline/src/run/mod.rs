@@ -130,7 +130,7 @@ impl Pipeline {
                     break;
                 }
                 () = sleep_until(reload_deadline) => running.cut_off_leaving(),
-                Some(request) = requests.recv(), if is_free => running.reload(request),
+                Some(request) = requests.recv(), if is_free => running.take_up(request),
             }
         }
         running.metrics.end();

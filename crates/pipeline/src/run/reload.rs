@@ -11,9 +11,11 @@ pub struct Reloader(mpsc::UnboundedSender<Request>);
 
 /// What is asked of a running pipeline.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) next: Pipeline,
-    pub(super) answer: oneshot::Sender<Result<Reloaded, ReloadError>>,
+pub(super) enum Request {
+    /// To go on as another says.
+    Reload(Pipeline, oneshot::Sender<Result<Reloaded, ReloadError>>),
+    /// What that would change, with the other back.
+    Plan(Pipeline, oneshot::Sender<Result<(Pipeline, Reloaded), ReloadError>>),
 }
 
 impl Reloader {
@@ -35,7 +37,19 @@ impl Reloader {
     /// pipeline has ended, also meanwhile.
     pub async fn reload(&self, next: Pipeline) -> Result<Reloaded, ReloadError> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Request { next, answer }).map_err(|_| ReloadError::Ended)?;
+        self.0.send(Request::Reload(next, answer)).map_err(|_| ReloadError::Ended)?;
+        answered.await.unwrap_or(Err(ReloadError::Ended))
+    }
+
+    /// What [`reload`](Self::reload) would change now, with `next` back; nothing is changed. Whoever wants to know
+    /// [whether what would start can work](Pipeline::healthchecks) asks this first.
+    ///
+    /// # Errors
+    ///
+    /// As for `reload`.
+    pub async fn changes(&self, next: Pipeline) -> Result<(Pipeline, Reloaded), ReloadError> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Request::Plan(next, answer)).map_err(|_| ReloadError::Ended)?;
         answered.await.unwrap_or(Err(ReloadError::Ended))
     }
 }

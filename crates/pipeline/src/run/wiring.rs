@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::plan::{Plan, Standing, Step};
@@ -25,17 +26,30 @@ struct Connections {
 }
 
 impl Running {
-    /// Takes up what is asked, if it may be.
-    pub(super) fn reload(&mut self, request: Request) {
-        let Request { next, answer } = request;
+    /// Takes up what is asked, if it may be. Whoever asked may be gone.
+    pub(super) fn take_up(&mut self, request: Request) {
         self.hear_ends();
+        match request {
+            Request::Reload(next, answer) => match self.refused(&next) {
+                Some(error) => drop(answer.send(Err(error))),
+                None => self.reload(next, answer),
+            },
+            Request::Plan(next, answer) => {
+                let changes = |next: &Pipeline| self.plan(&Connections::of(&self.members), &next.design).changes;
+                let answered = self.refused(&next).map_or_else(|| Ok(changes(&next)), Err);
+                let _ = answer.send(answered.map(|changes| (next, changes)));
+            }
+        }
+    }
+
+    /// Why a configuration cannot take the place of the one that runs.
+    fn refused(&self, next: &Pipeline) -> Option<ReloadError> {
         let mut mistakes = self.design.config.forbidden_changes(&next.design.config);
         mistakes.extend(self.read_already(&next.design));
-        if !mistakes.is_empty() {
-            // Whoever asked may be gone.
-            let _ = answer.send(Err(ReloadError::Refused(next.design.config.error(mistakes))));
-            return;
-        }
+        (!mistakes.is_empty()).then(|| ReloadError::Refused(next.design.config.error(mistakes)))
+    }
+
+    fn reload(&mut self, next: Pipeline, answer: oneshot::Sender<Result<Reloaded, ReloadError>>) {
         let reloaded = self.take_over(next);
         match reloaded.is_empty() {
             true => tracing::info!("configuration is the same"),
