@@ -54,6 +54,8 @@ pub mod config;
 mod diagram;
 #[cfg(feature = "quarantine")]
 mod durable_file;
+#[cfg(feature = "quarantine")]
+mod file_system;
 mod folders;
 mod graph;
 mod health;

@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 
+use crate::file_system::is_in_memory;
+
 /// Where pieces end.
 const PIECE: u64 = 512 << 10;
 /// How much room is taken at once.
@@ -98,7 +100,7 @@ impl Appended {
     /// The file must have been opened to append. Room that a killed process took and did not fill is given back.
     pub(super) fn new(file: File) -> Self {
         give_back_room(&file);
-        let room = takes_room(&file).then_some(0);
+        let room = (!is_in_memory(&file)).then_some(0);
         Appended { file, room }
     }
 
@@ -148,19 +150,6 @@ impl Drop for Appended {
             give_back_room(&self.file);
         }
     }
-}
-
-/// Whether room can be taken for nothing. In memory it would be filled with zeros at once.
-#[cfg(target_os = "linux")]
-fn takes_room(file: &File) -> bool {
-    /// `TMPFS_MAGIC` of Linux's `magic.h`.
-    const IN_MEMORY: rustix::fs::FsWord = 0x0102_1994;
-    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type != IN_MEMORY)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn takes_room(_: &File) -> bool {
-    false
 }
 
 /// Gives back room behind a file's end, if there is some. If that fails it stays taken, and that is all.
@@ -233,6 +222,9 @@ mod tests {
         let path = PathBuf::from(format!("/dev/shm/kinesis-logs-pipeline-appended-{}", std::process::id()));
         // Not every machine has such a place.
         let Ok(file) = File::options().create(true).append(true).open(&path) else { return };
+        if !is_in_memory(&file) {
+            return std::fs::remove_file(&path).unwrap();
+        }
         let mut appended = Appended::new(file);
         let mut waiting = Waiting::default();
         waiting.push(vec![1; 2 * PIECE as usize]);

@@ -9,6 +9,7 @@ use std::path::Path;
 use flate2::bufread::GzDecoder;
 
 use crate::compression::{Compression, pass_over_zstd_frame};
+use crate::file_system::is_on_smb;
 
 /// What is appended, of which a crash may leave a part at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,19 +104,6 @@ fn lock(file: &File, waits: bool) -> io::Result<()> {
         Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is locked")),
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
-}
-
-/// There locks are mandatory.
-#[cfg(target_os = "linux")]
-fn is_on_smb(file: &File) -> bool {
-    /// `SMB_SUPER_MAGIC`, `CIFS_SUPER_MAGIC` and `SMB2_SUPER_MAGIC` of Linux's `magic.h`.
-    const SMB: [u32; 3] = [0x517b, 0xff53_4d42, 0xfe53_4d42];
-    rustix::fs::fstatfs(file).is_ok_and(|system| SMB.contains(&(system.f_type as u32)))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_on_smb(_: &File) -> bool {
-    false
 }
 
 /// Whether a file is still the one that a path leads to, and was neither moved nor removed.

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use crate::file_system::is_in_memory;
+
 /// Reading waits for the disk, as any file's does, or gives what memory has of it and says [`ErrorKind::WouldBlock`] of the rest:
 /// that takes so little time that it need not be done where it may block. Also of its end, which only those who wait are told.
 #[derive(Debug)]
@@ -12,12 +14,16 @@ pub(super) struct FileAtHand {
     waits: bool,
     /// Whether it is known that nobody can read it without waiting.
     must_wait: bool,
+    /// Whether all of it is in memory.
+    is_in_memory: bool,
 }
 
 impl FileAtHand {
     /// Opens a file, of which reading waits.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(FileAtHand { file: File::open(path)?, waits: true, must_wait: cfg!(not(target_os = "linux")) })
+        let file = File::open(path)?;
+        let (must_wait, is_in_memory) = (cfg!(not(target_os = "linux")), is_in_memory(&file));
+        Ok(FileAtHand { file, waits: true, must_wait, is_in_memory })
     }
 
     /// Whether reading waits from now on.
@@ -40,7 +46,9 @@ impl Read for FileAtHand {
         if self.must_wait {
             return Err(ErrorKind::WouldBlock.into());
         }
-        match read_at_hand(&self.file, block) {
+        // Such file systems know no reading without waiting, as there is nothing to wait for.
+        let read = if self.is_in_memory { self.file.read(block) } else { read_at_hand(&self.file, block) };
+        match read {
             // Linux 5.9 and 5.10 say so also where there is more (preadv2(2), bugs).
             Ok(0) => Err(ErrorKind::WouldBlock.into()),
             Ok(read) => Ok(read),
@@ -75,6 +83,25 @@ fn read_at_hand(_: &File, _: &mut [u8]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_lies_in_memory_is_at_hand() {
+        let path = std::path::PathBuf::from(format!("/dev/shm/kinesis-logs-pipeline-at-hand-{}", std::process::id()));
+        // Not every machine has such a place.
+        if std::fs::write(&path, "text").is_err() {
+            return;
+        }
+        let mut file = FileAtHand::open(&path).unwrap();
+        if !file.is_in_memory {
+            return std::fs::remove_file(&path).unwrap();
+        }
+        file.set_waits(false);
+        let mut block = [0; 8];
+        assert_eq!(file.read(&mut block).unwrap(), 4);
+        assert_eq!(file.read(&mut block).unwrap_err().kind(), ErrorKind::WouldBlock, "its end is told by waiting");
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn what_is_not_at_hand_is_read_once_it_may_be_waited_for_and_nothing_twice() {
