@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::decoding::{RecordDecoder, Records, Sorted};
 use crate::component::{Acknowledgement, Closed, Origin, Outputs};
-use crate::in_order::InOrder;
+use crate::in_order::{InOrder, spawn_for_any};
 
 /// Decodes several batches at once, and sends them on in the order in which their records came. What is under way when it is
 /// dropped is abandoned.
@@ -71,7 +71,7 @@ impl DecodingAhead {
         let Ok(place) = self.under_way.reserve().await else { return self.ended().await };
         let (decoder, idle, records) = (self.decoder.clone(), self.idle.clone(), records.into());
         let span = tracing::Span::current();
-        place.send(tokio::spawn(async move {
+        place.send(spawn_for_any(async move {
             let _within = span.enter();
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut buffers = taken.unwrap_or_else(|| decoder.decoder());
