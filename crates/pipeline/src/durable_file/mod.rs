@@ -280,8 +280,7 @@ impl Lengths {
 /// Why a file cannot be written to now, if it can be some day.
 #[cfg(feature = "sinks-file")]
 pub(crate) fn waits_for(error: &ComponentError) -> Option<&'static str> {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    match cause?.kind() {
+    match cause(error)?.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("the disk is full"),
         _ if is_locked(error) => Some("somebody else writes to it"),
         _ => None,
@@ -291,8 +290,12 @@ pub(crate) fn waits_for(error: &ComponentError) -> Option<&'static str> {
 /// Whether somebody else appends to the file: what the system says is busy, as a mount point, stays so.
 #[cfg(feature = "sinks-file")]
 pub(crate) fn is_locked(error: &ComponentError) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ResourceBusy && cause.raw_os_error().is_none())
+    cause(error).is_some_and(|cause| cause.kind() == io::ErrorKind::ResourceBusy && cause.raw_os_error().is_none())
+}
+
+#[cfg(feature = "sinks-file")]
+fn cause(error: &ComponentError) -> Option<&io::Error> {
+    std::error::Error::source(error)?.downcast_ref()
 }
 
 #[cfg(test)]

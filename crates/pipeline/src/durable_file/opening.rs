@@ -242,6 +242,12 @@ fn complete_members(
 mod tests {
     use super::*;
 
+    /// Removes what a crash has left of rows.
+    fn open_rows(path: &Path) {
+        let opening = Opening { compression: Compression::None, units: Units::Rows, is_shared: false, known: None };
+        opening.open(path).unwrap();
+    }
+
     #[test]
     fn a_row_that_was_cut_off_is_removed_also_within_quotes_and_nothing_else() {
         let path = std::env::temp_dir().join(format!("kinesis-logs-pipeline-rows-{}", std::process::id()));
@@ -256,8 +262,7 @@ mod tests {
         };
         for len in 0..=all.len() {
             fs::write(&path, &all.as_bytes()[..len]).unwrap();
-            let opening = Opening { compression: Compression::None, units: Units::Rows, is_shared: false, known: None };
-            drop(opening.open(&path).unwrap());
+            open_rows(&path);
             assert_eq!(fs::read(&path).unwrap(), all.as_bytes()[..whole(len)], "cut off at {len}");
         }
         fs::remove_file(&path).unwrap();
@@ -271,8 +276,7 @@ mod tests {
         for before in ["{\"a\":\"5\\\" pipe\"}\n", "it is 5\" long\n", "1,a,\"one\nand tw\n"] {
             let whole = [before, &rows].concat();
             fs::write(&path, format!("{whole}4,cut o")).unwrap();
-            let opening = Opening { compression: Compression::None, units: Units::Rows, is_shared: false, known: None };
-            drop(opening.open(&path).unwrap());
+            open_rows(&path);
             assert_eq!(fs::read_to_string(&path).unwrap(), whole, "{before:?}");
         }
         // Quotes that are never closed.

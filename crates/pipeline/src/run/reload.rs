@@ -13,10 +13,13 @@ pub struct Reloader(mpsc::UnboundedSender<Request>);
 #[derive(Debug)]
 pub(super) enum Request {
     /// To go on as another says.
-    Reload(Pipeline, oneshot::Sender<Result<Reloaded, ReloadError>>),
+    Reload(Pipeline, Answer<Reloaded>),
     /// What that would change, with the other back.
-    Plan(Pipeline, oneshot::Sender<Result<(Pipeline, Reloaded), ReloadError>>),
+    Plan(Pipeline, Answer<(Pipeline, Reloaded)>),
 }
+
+/// To whom it is answered, who may be gone.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, ReloadError>>;
 
 impl Reloader {
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Request>) {
@@ -36,9 +39,7 @@ impl Reloader {
     /// [`ReloadError::Refused`] if `next` differs in what cannot change, and nothing was touched; [`ReloadError::Ended`] if the
     /// pipeline has ended, also meanwhile.
     pub async fn reload(&self, next: Pipeline) -> Result<Reloaded, ReloadError> {
-        let (answer, answered) = oneshot::channel();
-        self.0.send(Request::Reload(next, answer)).map_err(|_| ReloadError::Ended)?;
-        answered.await.unwrap_or(Err(ReloadError::Ended))
+        self.ask(|answer| Request::Reload(next, answer)).await
     }
 
     /// What [`reload`](Self::reload) would change now, with `next` back; nothing is changed. Whoever wants to know
@@ -48,8 +49,12 @@ impl Reloader {
     ///
     /// As for `reload`.
     pub async fn changes(&self, next: Pipeline) -> Result<(Pipeline, Reloaded), ReloadError> {
+        self.ask(|answer| Request::Plan(next, answer)).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, ReloadError> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Request::Plan(next, answer)).map_err(|_| ReloadError::Ended)?;
+        self.0.send(request(answer)).map_err(|_| ReloadError::Ended)?;
         answered.await.unwrap_or(Err(ReloadError::Ended))
     }
 }

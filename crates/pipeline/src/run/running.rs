@@ -4,14 +4,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::metrics::{ComponentState, Metrics, Watched};
 use super::plan::Standing;
-use super::reload::{ReloadError, Reloaded};
+use super::reload::{Answer, Reloaded};
 use super::report::{ComponentReport, Failure, Report};
 use super::{Pipeline, chain};
 use crate::component::{
@@ -84,7 +83,7 @@ impl Member {
 /// A change of the configuration that is under way.
 pub(super) struct Reload {
     pub(super) reloaded: Reloaded,
-    pub(super) answer: oneshot::Sender<Result<Reloaded, ReloadError>>,
+    pub(super) answer: Answer<Reloaded>,
     /// When what has not ended is cut off; `None` once it was.
     pub(super) deadline: Option<Instant>,
 }

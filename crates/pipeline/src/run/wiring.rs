@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::plan::{Plan, Standing, Step};
-use super::reload::{ReloadError, Reloaded, Request};
+use super::reload::{Answer, ReloadError, Reloaded, Request};
 use super::running::{Member, Reload, Running, Stage, Work};
 use super::{Pipeline, Watched};
 use crate::build::Part;
@@ -49,7 +48,7 @@ impl Running {
         (!mistakes.is_empty()).then(|| ReloadError::Refused(next.design.config.error(mistakes)))
     }
 
-    fn reload(&mut self, next: Pipeline, answer: oneshot::Sender<Result<Reloaded, ReloadError>>) {
+    fn reload(&mut self, next: Pipeline, answer: Answer<Reloaded>) {
         let reloaded = self.take_over(next);
         match reloaded.is_empty() {
             true => tracing::info!("configuration is the same"),

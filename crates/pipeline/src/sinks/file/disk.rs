@@ -47,7 +47,7 @@ pub(super) struct Disk {
     complete: Option<Instant>,
     /// Whether the last commit has begun.
     is_last: bool,
-    /// How long it waits until it looks again, if the disk is full.
+    /// How long it waits until it tries again.
     wait: Duration,
     /// Buffers that are used again.
     spare: Vec<Vec<u8>>,

@@ -6,8 +6,9 @@
 //! when there are many, flushed to the disk, which is a commit (`disk.rs`); meanwhile the next are encoded. Only behind a commit
 //! are batches acknowledged. A file therefore holds whole commits, and behind them
 //! at most a part of one that a crash cut off, which was not acknowledged and comes again. When a file is opened again, what was
-//! cut off at its end is removed: half a line, or, of a compressed file, in which every commit is a member of its own, half a
-//! member of gzip or frame of zstd. While the disk is full it waits, and what lies before it does; any other failure ends it.
+//! cut off at its end is removed: half a line or a row of CSV, or, of a compressed file, in which every commit is a member of its own,
+//! half a member of gzip or frame of zstd. While the disk is full, or somebody else has the file, it waits, and what lies before it
+//! does; any other failure ends it.
 //!
 //! A file that is complete (`rotation.rs`) is renamed behind a commit, and nothing else is done to it: whenever a process is killed,
 //! a commit is in one file, under one name.
